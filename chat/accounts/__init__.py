@@ -1,0 +1,1 @@
+"""Who you are: people, their sessions and passwords, invites, profiles."""

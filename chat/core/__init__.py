@@ -1,0 +1,1 @@
+"""What any program of this shape needs. Knows nothing about chat and imports no feature."""

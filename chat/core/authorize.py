@@ -1,0 +1,29 @@
+"""Verdicts of rules. A rule returns `allow` or `deny("a reason a person can read")`; actions call `authorize`."""
+
+from dataclasses import dataclass
+
+from chat.core.errors import Forbidden
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Truthy when allowed, so that templates can say `{% if can_edit(actor, room) %}`."""
+
+    allowed: bool
+    reason: str = ""
+
+    def __bool__(self):
+        return self.allowed
+
+
+allow = Verdict(True)
+
+
+def deny(reason):
+    return Verdict(False, reason)
+
+
+def authorize(verdict):
+    """Pass silently when allowed. Raises Forbidden with the rule's reason otherwise."""
+    if not verdict:
+        raise Forbidden(verdict.reason)

@@ -1,0 +1,35 @@
+"""Blobs on disk, by a random name that nobody can guess."""
+
+import os
+import secrets
+from pathlib import Path
+
+from flask import current_app
+
+
+def folder(kind):
+    return Path(current_app.config["PARLEY"].uploads_dir) / kind
+
+
+def save(kind, data, suffix):
+    """Store bytes and return the new name, for instance `q3…f.webp`. The file is complete or absent, never half."""
+    directory = folder(kind)
+    directory.mkdir(parents=True, exist_ok=True)
+    name = secrets.token_urlsafe(16) + suffix
+    partial = directory / f".{name}"
+    partial.write_bytes(data)
+    os.replace(partial, directory / name)
+    return name
+
+
+def path_of(kind, name):
+    """The file's path, or None when there is no such file. `name` comes from outside: it must be a plain file name."""
+    if not name or name != os.path.basename(name) or name.startswith("."):
+        return None
+    path = folder(kind) / name
+    return path if path.is_file() else None
+
+
+def forget(kind, name):
+    if path := path_of(kind, name):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What you say: posting, editing, deleting, formatting, mentions."""

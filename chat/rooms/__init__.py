@@ -1,0 +1,1 @@
+"""Where you talk: rooms, who is in them, how far each has read."""

@@ -1,0 +1,141 @@
+"""Taking numbers, writing entries, reading them back.
+
+The row lock on a stream's head, held until commit, makes commit order and number order agree, and a rollback gives the
+number back: no holes. One global id as a cursor would skip rows, since ids are taken before rows commit.
+"""
+
+from typing import NamedTuple
+
+from sqlalchemy import select, update
+
+from chat.core.clock import now
+from chat.core.db import db, is_sqlite
+from chat.core.errors import Invalid
+from chat.streams.models import Entry, Stream
+
+ACCESS, SITE = "access", "site"
+TOO_MANY = 2000
+
+
+class Change(NamedTuple):
+    """One numbered change of a stream. Events give them by their method `changes()`."""
+
+    stream: str
+    seq: int
+    kind: str
+    subject_id: int
+    data: dict | None = None
+
+
+def room_stream(room_id):
+    return f"room:{room_id}"
+
+
+def user_stream(user_id):
+    return f"user:{user_id}"
+
+
+def subject_of(stream):
+    """The id behind a room's or a person's stream: 7 for "room:7"; None for the others."""
+    _, _, number = stream.partition(":")
+    return int(number) if number else None
+
+
+def _rank(name):
+    kind, _, number = name.partition(":")
+    return ("room", "user", "site", "access").index(kind), int(number or 0)
+
+
+def create(name):
+    """Begin a stream, empty. Part of the transaction that makes its owner."""
+    db.session.add(Stream(name=name, head=0, floor=0))
+    db.session.flush()
+
+
+def lock(*names):
+    """Hold these streams until the transaction ends. What is read below is as it will be when this commits.
+
+    Always in one order (rooms by id, people by id, site, access), one statement each, so that two transactions never
+    wait for each other. SQLite has one lock, and the transaction already holds it.
+    """
+    if not is_sqlite():
+        for name in sorted(set(names), key=_rank):
+            db.session.execute(select(Stream.name).where(Stream.name == name).with_for_update())
+        db.session.flush()
+        db.session.expire_all()
+
+
+def next_seq(name):
+    """Take the next number of a stream that this transaction has locked."""
+    return db.session.execute(
+        update(Stream)
+        .where(Stream.name == name)
+        .values(head=Stream.head + 1)
+        .returning(Stream.head)
+        .execution_options(synchronize_session=False)
+    ).scalar_one()
+
+
+def write(event, transaction):
+    """Subscriber: store the entries of an event, in the transaction that made it."""
+    for change in event.changes():
+        db.session.add(Entry(**change._asdict(), created_at=now()))
+    db.session.flush()
+
+
+def heads(names):
+    """The newest number of each stream that exists, by name. One query for up to 500 names."""
+    names, found = list(names), {}
+    for start in range(0, len(names), 500):
+        rows = db.session.execute(select(Stream.name, Stream.head).where(Stream.name.in_(names[start : start + 500])))
+        found.update(rows.tuples())
+    return found
+
+
+def head_and_floor(name):
+    """(head, floor) of one stream, or None when there is no such stream."""
+    return db.session.execute(select(Stream.head, Stream.floor).where(Stream.name == name)).tuples().first()
+
+
+def since(stream, seq, *, limit=TOO_MANY):
+    """Return up to `limit` entries of `stream` after number `seq`, oldest first, consecutive from seq + 1.
+
+    None when the log no longer reaches back that far: the reader must start afresh. `seq` 0 means the beginning.
+    Raises Invalid when `seq` is negative or above the head, as after restoring an older backup. Two queries.
+    """
+    head, floor = head_and_floor(stream) or (0, 0)
+    if not 0 <= seq <= head:
+        raise Invalid(f"{stream} has no number {seq}; its newest is {head}.", field="streams")
+    if seq < floor:
+        return None
+    found = db.session.scalars(
+        select(Entry).where(Entry.stream == stream, Entry.seq > seq).order_by(Entry.seq).limit(limit)
+    ).all()
+    expected = min(head - seq, limit)
+    return found if len(found) == expected and (not found or found[-1].seq == seq + expected) else None
+
+
+def of_kinds(stream, kinds, *, after, upto, limit):
+    """The newest `limit` entries of these kinds with after < seq <= upto, oldest first. One query."""
+    newest = db.session.scalars(
+        select(Entry)
+        .where(Entry.stream == stream, Entry.kind.in_(kinds), Entry.seq > after, Entry.seq <= upto)
+        .order_by(Entry.seq.desc())
+        .limit(limit)
+    ).all()
+    return newest[::-1]
+
+
+def prune(older_than, *, batch=10_000):
+    """Delete entries created before `older_than` and raise the floors. Returns how many went. Raise-then-delete: a
+    reader in between finds a floor above its cursor and starts afresh, never a hole."""
+    rows = db.session.execute(
+        select(Entry.stream, Entry.seq).where(Entry.created_at < older_than).order_by(Entry.stream, Entry.seq).limit(batch)
+    ).all()
+    highest = {}
+    for stream, seq in rows:
+        highest[stream] = max(seq, highest.get(stream, 0))
+    for stream, seq in highest.items():
+        db.session.execute(update(Stream).where(Stream.name == stream, Stream.floor < seq).values(floor=seq))
+        db.session.query(Entry).filter(Entry.stream == stream, Entry.seq <= seq).delete(synchronize_session=False)
+    return len(rows)
