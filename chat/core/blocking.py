@@ -35,8 +35,8 @@ class Bounded:
 def run_blocking(fn, *args, **kwargs):
     """Return `fn(*args, **kwargs)`, run in a native thread while the event loop goes on. What it raises is raised here.
 
-    `fn` must only compute: no database, no logging, no lock and nothing of the request, all of which belong to the loop.
-    It helps when `fn` releases the interpreter's lock, as bcrypt and Pillow do. Without an event loop, as in a `flask`
+    `fn` must only compute: no database, no log, no lock and nothing of the request, all of which belong to the loop. It
+    helps when `fn` releases the interpreter's lock, as bcrypt and Pillow do. Without an event loop, as in a `flask`
     command, `fn` is simply called.
     """
     return _runner()(fn, *args, **kwargs)

@@ -1,0 +1,32 @@
+"""gunicorn's own gevent worker with our ordered stop; `ASYNC_MODE=gevent` chooses it."""
+
+from functools import partial
+
+from gevent.pool import Pool
+from gevent.server import StreamServer
+from gunicorn.workers import ggevent
+
+from chat.server import async_mode
+from chat.server.ordered_stop import OrderedStop
+
+
+class GeventWorker(OrderedStop, ggevent.GeventWorker):
+    def init_process(self):
+        async_mode.patch()
+        super().init_process()
+
+    def notify(self):
+        self.tmp.notify()  # the inherited one leaves at once when the master is gone; serve() stops in order
+
+    def run(self):
+        servers = []
+        for listener in self.sockets:
+            listener.setblocking(True)
+            # A pool of its own: a server that stopped accepting when its pool was full resumes when that pool has room.
+            server = StreamServer(listener, partial(self.handle, listener), spawn=Pool(self.worker_connections))
+            server.start()
+            servers.append(server)
+        self.serve()
+        for server in servers:
+            server.close()
+        self.finish()

@@ -1,0 +1,122 @@
+"""What our two gunicorn workers share: they know what each connection is doing, and end them in order.
+
+gunicorn waits for every connection before a worker may leave. A websocket never ends by itself and a browser keeps idle
+connections open, so left alone every restart would last the whole graceful timeout.
+"""
+
+import _socket
+import os
+import socket
+import time
+from contextlib import suppress
+
+from chat.server import async_mode, lifecycle
+
+QUICK_SECONDS = 1.5  # all of a quick stop
+LAST_REQUEST_SECONDS = 0.5  # an idle connection may still send a request on its way; then it ends
+HANG_UP_SECONDS = 1.0  # a client may close its websocket by itself, having read all; then we cut it
+
+
+class OrderedStop:
+    """Mixed into an AsyncWorker of gunicorn, before it in the bases.
+
+    `run()` starts accepting, calls `serve()`, stops accepting and calls `finish()`. TERM and HUP allow
+    `graceful_timeout` for requests under way; INT and QUIT make the same steps in `QUICK_SECONDS`.
+    """
+
+    @classmethod
+    def check_config(cls, cfg, log):
+        if cfg.is_ssl:
+            raise RuntimeError("certfile and keyfile are set, but TLS belongs in the reverse proxy. Remove them.")
+        if cfg.preload_app:
+            raise RuntimeError(
+                "preload_app is set, but the application must be imported after the worker has patched the standard "
+                "library. Remove it."
+            )
+
+    def init_process(self):
+        self.quick = False
+        self.connections = {}  # socket: "waiting" for a request, in a "request", or a "websocket"
+        super().init_process()
+
+    def handle(self, listener, client, addr):
+        self.connections[client] = "waiting"
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            del self.connections[client]
+
+    def handle_request(self, listener_name, req, sock, addr):
+        websocket = any(name == "UPGRADE" and value.lower() == "websocket" for name, value in req.headers)
+        self.connections[sock] = "websocket" if websocket else "request"
+        # Half a body and then silence would otherwise hold a connection for ever. A websocket may be silent: its own
+        # ping notices a dead peer.
+        sock.settimeout(None if websocket else self.cfg.timeout or None)
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        finally:
+            self.connections[sock] = "waiting"
+
+    def handle_quit(self, sig, frame):
+        """INT and QUIT. Only flags: a signal handler must not block, and serve() looks at them."""
+        self.quick = True
+        self.alive = False
+
+    def handle_usr1(self, sig, frame):
+        async_mode.spawn(super().handle_usr1, sig, frame)  # reopens log files, which may block
+
+    def serve(self):
+        """Return when the worker has been told to stop, or its master is gone."""
+        while self.alive:
+            self.notify()
+            if self.ppid != os.getppid():
+                self.log.info("Parent changed, shutting down: %s", self)
+                return
+            async_mode.sleep(0.2)
+
+    def finish(self):
+        """Let the application say goodbye, then end every connection, within the time there is."""
+        said = []
+        async_mode.spawn(self._say_goodbye, said)
+        started = time.monotonic()
+        while self.connections or not said:
+            now = time.monotonic()
+            if now - started > (QUICK_SECONDS if self.quick else self.cfg.graceful_timeout - 1):
+                states = list(self.connections.values())
+                self.log.warning(
+                    "Stopping with %d requests and %d websockets unfinished (pid:%s)",
+                    states.count("request"),
+                    states.count("websocket"),
+                    self.pid,
+                )
+                return
+            if self.quick or now - started > LAST_REQUEST_SECONDS:
+                self._end("waiting", socket.SHUT_RD)  # what has already arrived is still read and answered
+            if said:
+                # First only our half: closing with unread input would reset the connection and destroy the goodbye
+                # on its way to the client.
+                patience = HANG_UP_SECONDS / 4 if self.quick else HANG_UP_SECONDS
+                self._end("websocket", socket.SHUT_WR if now - said[0] < patience else socket.SHUT_RDWR)
+            self.notify()
+            async_mode.sleep(0.05)
+
+    def _say_goodbye(self, said):
+        try:
+            lifecycle.stop(self.quick)
+        finally:
+            said.append(time.monotonic())
+
+    def _end(self, state, how):
+        for sock, doing in list(self.connections.items()):
+            if doing == state:
+                with suppress(OSError, ValueError):  # closed already, by the peer or by its own green thread
+                    _shutdown(sock.fileno(), how)
+
+
+def _shutdown(number, how):
+    """Shut the connection down in the kernel only: gevent's own shutdown() also throws into whoever is reading."""
+    raw = _socket.socket(fileno=number)
+    try:
+        raw.shutdown(how)
+    finally:
+        raw.detach()
