@@ -1,0 +1,87 @@
+# The commands of Parley. `make run` needs Python 3.11 to 3.13 and nothing else; `make help` lists them all.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NODE_18 := command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null
+JS_TESTS = $(shell find tests/js -name '*.test.js' -o -name '*.test.mjs' 2>/dev/null | sort)
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev test test-js lint lock vendor vendor-check clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
+
+run: $(VENV)/.installed ## install what is missing, migrate, and serve on http://localhost:5000
+	@exec $(BIN)/python -m chat.server.start
+
+dev: $(VENV)/.installed ## the same, starting again whenever a file changes
+	@GUNICORN_CMD_ARGS="$$GUNICORN_CMD_ARGS --reload" exec $(BIN)/python -m chat.server.start
+
+test: vendor-check $(VENV)/.installed-dev ## every test; ARGS go to pytest, REQUIRE_ALL=1 fails what would be skipped
+	@tests/install_services.sh
+	@$(MAKE) --no-print-directory test-js
+	@$(BIN)/pytest $(ARGS)
+
+test-js: ## the JavaScript tests alone
+	@if $(NODE_18); then \
+		$(MAKE) --no-print-directory node_modules/.installed; \
+		$(if $(JS_TESTS),node --test $(JS_TESTS),echo "There are no JavaScript tests.") || exit 1; \
+	elif [ "$(REQUIRE_ALL)" = 1 ]; then \
+		echo "The JavaScript tests need Node 18 or newer and npm, and REQUIRE_ALL=1 forbids skipping them." >&2; exit 1; \
+	else \
+		echo "Skipped: the JavaScript tests need Node 18 or newer and npm."; \
+	fi
+
+lint: $(VENV)/.installed-dev node_modules/.installed ## ruff and eslint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	node_modules/.bin/eslint .
+
+lock: $(VENV)/.installed-dev ## compile requirements*.in into exact versions; ARGS=--upgrade takes newer ones
+	$(BIN)/uv $(LOCK) requirements.in -o requirements.txt $(ARGS)
+	$(BIN)/uv $(LOCK) requirements-dev.in -o requirements-dev.txt $(ARGS)
+
+LOCK = pip compile --quiet --no-config --generate-hashes --universal --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+vendor: node_modules/.installed ## write static/vendor from the versions in package.json
+	node static/vendor/vendor.mjs
+
+vendor-check: ## compare static/vendor with its checksums
+	@cd static/vendor && sha256sum --check --quiet SHA256SUMS
+
+clean: ## remove what the commands made, but never data/
+	rm -rf $(VENV) node_modules .pytest_cache .ruff_cache .hypothesis .coverage htmlcov test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv, where there is one, is faster; pip needs nothing but Python. Both check every hash. Bytecode is compiled now
+# rather than during the first start.
+define install
+	@echo "Installing $(1)"
+	@if command -v uv >/dev/null; \
+	then uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r $(1); \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); fi
+endef
+
+$(VENV)/.installed: requirements.txt | $(BIN)/python
+	$(call install,$<)
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(call install,$<)
+	@touch $@
+
+# Debian's python3 comes without ensurepip, which venv needs to put pip into a new environment.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+		echo "Parley needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name one: make run PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+		then apt-get update -q && apt-get install -q -y --no-install-recommends python3-venv; \
+		else echo "Run this once, then make again: sudo apt-get install python3-venv" >&2; exit 1; fi; }
+	@$(PYTHON) -m venv $(VENV)
+
+node_modules/.installed: package.json package-lock.json .npmrc
+	@npm ci --no-progress --loglevel=error
+	@touch $@

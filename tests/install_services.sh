@@ -1,0 +1,42 @@
+#!/bin/sh
+# Installs what the tests use besides Python packages: a browser, Redis, PostgreSQL and Node. Asks apt when it may, and
+# otherwise names what is missing; the tests that need it then skip, or fail under REQUIRE_ALL=1. Nothing to do, nothing
+# asked: it takes no time when all is there.
+
+has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+has_redis() { command -v redis-server; }
+has_postgresql() { command -v postgres || ls /usr/lib/postgresql/*/bin/postgres; }
+has_node() { command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; }
+has_emoji() { ls /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf; }
+
+each_missing() {
+  for need in browser redis postgresql node emoji; do
+    "has_$need" >/dev/null 2>&1 || "$1" "$need"
+  done
+}
+
+packages() {
+  case $1 in
+    browser) echo chromium ;;
+    redis) echo redis-server ;;
+    postgresql) echo postgresql ;;
+    node) echo nodejs npm ;;
+    emoji) echo fonts-noto-color-emoji fonts-noto-core fonts-inter ;;
+  esac
+}
+
+updated=
+install() {
+  [ -n "$updated" ] || { apt-get update -q >/dev/null; updated=yes; }
+  # One at a time: a distribution that lacks one of them should still get the others.
+  echo "Installing $(packages "$1")"
+  # shellcheck disable=SC2046
+  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(packages "$1") >/dev/null
+}
+
+missing() { echo "Missing: $1 (Debian: $(packages "$1")). Tests that need it are skipped."; }
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  each_missing install
+fi
+each_missing missing
