@@ -1,0 +1,122 @@
+import base64
+import gzip
+import hashlib
+import json
+
+import pytest
+from flask import Flask, render_template_string
+
+from chat.core import assets
+
+
+@pytest.fixture
+def folder(tmp_path):
+    files = {
+        "css/layers.css": "@layer base, components;",
+        "css/utilities.css": ".grow { flex: 1 }",
+        "css/tokens.css": "/* why */\n:root { --a: 1 }",
+        "css/components/button.css": "@layer components { .button { color: red } }",
+        "js/app.js": 'import { Application } from "@hotwired/stimulus"\nimport "parley/models/stream"\n',
+        "js/models/stream.js": 'import { gap } from "./gap.js"\n' + "// words\n" * 50,
+        "js/models/gap.js": "export const gap = 1\n",
+        "js/controllers/unused.js": "",
+        "vendor/stimulus.js": "export class Application {}",
+        "icons/favicon.svg": "<svg/>",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def bare_app(folder):
+    app = Flask(__name__, static_folder=None)
+    assets.init_app(app, folder)
+    return app
+
+
+@pytest.fixture
+def browser(bare_app):
+    return bare_app.test_client()
+
+
+def draw(app, template):
+    with app.test_request_context():
+        return render_template_string(template)
+
+
+def test_an_address_holds_the_hash_of_the_content_and_may_be_kept_for_ever(bare_app, browser, folder):
+    url = draw(bare_app, '{{ asset("js/app.js") }}')
+    digest = hashlib.sha256((folder / "js/app.js").read_bytes()).hexdigest()[:12]
+    answer = browser.get(url)
+
+    assert url == f"/static/js/app.{digest}.js"
+    assert answer.data == (folder / "js/app.js").read_bytes()
+    assert answer.content_type == "text/javascript; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("path", [
+    "js/app.js", "js/app.000000000000.js", "css/tokens.css", "../config.py", "accent-360.css", "accent-x.css", "",
+])  # fmt: skip
+def test_nothing_is_served_without_its_own_hash(browser, path):
+    assert browser.get(f"/static/{path}").status_code == 404
+
+
+def test_text_is_compressed_for_those_who_can_read_it(bare_app, browser, folder):
+    url = draw(bare_app, '{{ asset("js/models/stream.js") }}')
+    plain, packed = browser.get(url), browser.get(url, headers={"Accept-Encoding": "br, gzip"})
+
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
+
+
+def test_the_stylesheets_are_one_in_the_order_of_the_layers(bare_app, browser):
+    text = browser.get(draw(bare_app, "{{ stylesheet() }}")).text
+
+    assert text.splitlines() == [
+        "@layer base, components;", ":root { --a: 1 }",
+        "@layer components { .button { color: red } }", ".grow { flex: 1 }",
+    ]  # fmt: skip
+
+
+def test_the_accent_of_a_community_is_a_stylesheet(bare_app, browser):
+    answer = browser.get(draw(bare_app, "{{ accent_stylesheet(280) }}"))
+
+    assert answer.text == "@layer base{:root{--hue-accent:280}}"
+    assert "immutable" in answer.headers["Cache-Control"]
+
+
+def test_the_import_map_knows_every_module_and_the_policy_knows_the_map(bare_app, browser):
+    text = draw(bare_app, "{{ import_map() }}")
+    imports = json.loads(text)["imports"]
+
+    assert {"@hotwired/stimulus", "parley/app", "parley/models/stream", "parley/controllers/unused"} <= imports.keys()
+    assert imports["/static/js/models/gap.js"] == imports["parley/models/gap"]  # where "./gap.js" comes out
+    assert all(browser.get(url).status_code == 200 for url in imports.values())
+    with bare_app.app_context():
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert assets.import_map_hash() == f"sha256-{digest}"
+
+
+def test_what_the_first_view_imports_is_asked_for_at_once(bare_app):
+    urls = draw(bare_app, "{{ module_preloads()|join(' ') }}")
+
+    assert [url.rpartition("/")[2].partition(".")[0] for url in urls.split()] == ["stimulus", "stream", "gap"]
+
+
+def test_while_developing_a_changed_file_has_a_new_address(bare_app, folder):
+    before = draw(bare_app, '{{ asset("js/app.js") }}')
+    (folder / "js/app.js").write_text("// another\n")
+    assert draw(bare_app, '{{ asset("js/app.js") }}') == before
+
+    bare_app.debug = True
+    assert draw(bare_app, '{{ asset("js/app.js") }}') != before
+
+
+def test_a_file_that_is_not_there_is_a_mistake_in_the_template(bare_app):
+    with pytest.raises(LookupError, match=r"no static/js/missing\.js"):
+        draw(bare_app, '{{ asset("js/missing.js") }}')
