@@ -1,0 +1,81 @@
+import secrets
+from datetime import timedelta
+
+from chat.accounts.models import Invite
+from chat.accounts.policy import can_invite, can_revoke_invite, can_set_sign_up
+from chat.core.authorize import authorize
+from chat.core.clock import now
+from chat.core.db import db
+from chat.core.errors import Invalid, NotFound
+from chat.core.transaction import transaction
+from chat.site.events import SiteChanged
+from chat.site.queries import the_site
+from chat.streams.log import SITE, lock, next_seq
+
+LONGEST_DAYS, MOST_USES = 365, 10_000
+
+
+def create_invite(actor, *, expires_days=None, max_uses=None):
+    """Make a link by which people can make accounts. Returns the Invite.
+
+    expires_days   1 to 365; None: it never expires.
+    max_uses       1 to 10,000; None: as many as like.
+    """
+    _refuse_outside(expires_days, LONGEST_DAYS, "expires_days")
+    _refuse_outside(max_uses, MOST_USES, "max_uses")
+    with transaction():
+        lock(actor.stream)
+        authorize(can_invite(actor))
+        moment = now()
+        invite = Invite(
+            code=secrets.token_urlsafe(16), created_by_id=actor.id, created_at=moment, max_uses=max_uses, uses=0,
+            expires_at=moment + timedelta(days=expires_days) if expires_days else None,
+        )  # fmt: skip
+        db.session.add(invite)
+        db.session.flush()
+    return invite
+
+
+def _refuse_outside(number, most, field):
+    if number is not None and not 1 <= number <= most:
+        raise Invalid(f"Use a number from 1 to {most:,}, or leave it empty.", field=field)
+
+
+def revoke_invite(actor, invite):
+    """Make an invite useless from now on. Revoked already: nothing changes."""
+    with transaction():
+        lock(SITE)  # whoever is using it at this moment either has an account, or has not
+        authorize(can_revoke_invite(actor, invite))
+        invite.revoked_at = invite.revoked_at or now()
+
+
+def set_sign_up(actor, sign_up):
+    """Decide who may make an account: "invite", those with a link; "open", everyone who finds the address."""
+    if sign_up not in ("invite", "open"):
+        raise Invalid("Choose invite or open.", field="sign_up")
+    with transaction() as record:
+        lock(SITE)
+        authorize(can_set_sign_up(actor))
+        site = the_site()
+        if site.sign_up != sign_up:  # setting what is set takes no number
+            site.sign_up, site.v = sign_up, next_seq(SITE)
+            db.session.flush()
+            record(SiteChanged(site.v))
+
+
+def state_of(invite):
+    """What has become of an invite: "open", "expired", "used up" or "revoked"."""
+    if invite.revoked_at:
+        return "revoked"
+    if invite.max_uses is not None and invite.uses >= invite.max_uses:
+        return "used up"
+    return "expired" if invite.expires_at and invite.expires_at <= now() else "open"
+
+
+def refuse_unusable(invite):
+    """Raise NotFound, with what happened and what to do, unless one more person may come by this invite."""
+    state = state_of(invite)
+    if state == "expired":
+        raise NotFound(f"That invite expired on {invite.expires_at:%-d %B}. Ask for a new link.")
+    if state != "open":
+        raise NotFound(f"That invite has been {state}. Ask for a new link.")

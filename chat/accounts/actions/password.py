@@ -1,0 +1,29 @@
+from chat.accounts.actions.sessions import end_all_but
+from chat.accounts.actions.sign_in import check_counted
+from chat.accounts.passwords import hash_password, refuse_weak
+from chat.core.db import db
+from chat.core.errors import Conflict, Invalid
+from chat.core.rate_limit import network_of
+from chat.core.transaction import transaction
+from chat.streams.log import ACCESS, lock
+
+
+def change_password(actor, session, *, current, new, address=""):
+    """Replace the actor's password and end every session but this one.
+
+    current   the present password, since an open laptop should not be enough. Wrong ones count as at sign-in.
+    Raises    Invalid naming the field; RateLimited; Conflict when it was changed elsewhere at the same moment.
+    """
+    actor_id, stored, session_id = actor.id, actor.password_hash, session.id
+    about = [actor.name, actor.username, actor.email]
+    db.session.rollback()  # no read transaction stays open while passwords are hashed
+    if not check_counted(current, stored, account=actor_id, network=network_of(address)).right:
+        raise Invalid("That is not your present password.", field="current")
+    refuse_weak(new, about=about, field="new")
+    password_hash = hash_password(new)
+    with transaction() as record:
+        lock(actor.stream, ACCESS)
+        if actor.password_hash != stored:
+            raise Conflict("Your password was changed elsewhere just now. Sign in with the new one.")
+        actor.password_hash = password_hash
+        end_all_but(record, actor, session_id)

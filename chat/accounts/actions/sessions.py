@@ -1,0 +1,82 @@
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from chat.accounts.events import SessionEnded, UserEnded
+from chat.accounts.models import Session
+from chat.accounts.policy import can_end_session
+from chat.accounts.queries import sessions_of, token_hash
+from chat.core.authorize import authorize
+from chat.core.clock import now
+from chat.core.db import db
+from chat.core.errors import Busy, Unauthorized
+from chat.core.transaction import transaction
+from chat.streams.log import ACCESS, lock, next_seq
+
+LIFETIME = timedelta(days=90)  # however much it is used; unused it ends after queries.IDLE
+NOTED_EVERY = timedelta(minutes=5)
+
+
+def begin_session(user, *, address="", user_agent=""):
+    """Sign `user` in at one browser and return the token for its cookie, which is kept nowhere else.
+
+    Raises Unauthorized when the person was deactivated meanwhile.
+    """
+    token = secrets.token_urlsafe(32)
+    with transaction():
+        lock(user.stream)
+        if user.deactivated_at:
+            raise Unauthorized("This account is closed.")
+        moment = now()
+        db.session.add(
+            Session(
+                token_hash=token_hash(token), user_id=user.id, address=address[:45], user_agent=user_agent[:400],
+                created_at=moment, seen_at=moment, expires_at=moment + LIFETIME,
+            )
+        )  # fmt: skip
+        db.session.flush()
+    return token
+
+
+def note_use(session):
+    """Remember that a session is in use, at most every five minutes, and return it. Not while the database is busy."""
+    moment = now()
+    if moment - session.seen_at >= NOTED_EVERY:
+        session_id = session.id
+        try:
+            with transaction():
+                stale = Session.id == session_id, Session.seen_at <= moment - NOTED_EVERY
+                db.session.execute(update(Session).where(*stale).values(seen_at=moment))
+        except Busy:
+            pass
+    return session
+
+
+def end_session(actor, session):
+    """Sign one of the actor's browsers out. Its connections end too. Ended already: nothing changes."""
+    with transaction() as record:
+        lock(ACCESS)
+        authorize(can_end_session(actor, session))
+        if not session.revoked_at:
+            session.revoked_at = now()
+            db.session.flush()
+            record(SessionEnded(session.id, session.user_id, next_seq(ACCESS)))
+
+
+def end_other_sessions(actor, session=None):
+    """Sign the actor out everywhere, except at `session`. Returns how many browsers that were."""
+    with transaction() as record:
+        lock(actor.stream, ACCESS)
+        return end_all_but(record, actor, session.id if session else None)
+
+
+def end_all_but(record, user, kept_id):
+    """Inside a transaction that has locked the person's stream and `access`: end every session except one."""
+    ended = [session for session in sessions_of(user) if session.id != kept_id]
+    for session in ended:
+        session.revoked_at = now()
+    if ended:
+        db.session.flush()
+        record(UserEnded(user.id, kept_id, next_seq(ACCESS)))
+    return len(ended)

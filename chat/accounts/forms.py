@@ -1,0 +1,87 @@
+"""The forms of the pages. They say what is needed before anything is tried; the rules themselves are in the actions."""
+
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
+from wtforms import HiddenField, IntegerField, PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, NumberRange, Optional
+
+from chat.accounts.actions.invites import LONGEST_DAYS, MOST_USES
+from chat.accounts.names import time_zones
+from chat.accounts.passwords import MIN_LENGTH
+from chat.site.actions import HUES
+from chat.site.names import NAME_LENGTH
+
+
+def required(sentence):
+    return InputRequired(sentence)
+
+
+def trimmed(value):
+    return value.strip() if isinstance(value, str) else value
+
+
+class NewAccount(FlaskForm):
+    """What an account needs; also a part of setup."""
+
+    username = StringField("User name", filters=[trimmed])  # left empty, one is made from the name
+    email = StringField(
+        "E-mail", [required("Give your e-mail address.")], filters=[trimmed], render_kw={"type": "email"}
+    )
+    password = PasswordField("Password", [required("Choose a password.")], render_kw={"minlength": MIN_LENGTH})
+
+
+class SetupForm(NewAccount):
+    name = StringField(
+        "Name of the community", [required("Give the community a name.")], filters=[trimmed],
+        render_kw={"maxlength": NAME_LENGTH},
+    )  # fmt: skip
+    hue = RadioField(
+        "Accent", choices=[(hue, str(hue)) for hue in HUES], coerce=int, default=HUES[0], validate_choice=True
+    )
+    owner = StringField(
+        "Your name", [required("Give a name that people know you by.")], filters=[trimmed],
+        render_kw={"maxlength": NAME_LENGTH},
+    )  # fmt: skip
+
+
+class SignUpForm(NewAccount):
+    name = StringField(
+        "Your name", [required("Give a name that people know you by.")], filters=[trimmed],
+        render_kw={"maxlength": NAME_LENGTH},
+    )  # fmt: skip
+
+
+class SignInForm(FlaskForm):
+    login = StringField("E-mail or user name", [required("Give your e-mail address or user name.")], filters=[trimmed])
+    password = PasswordField("Password", [required("Give your password.")])
+    next = HiddenField()
+
+
+class InviteForm(FlaskForm):
+    expires_days = IntegerField(
+        "Works for", [Optional(), NumberRange(1, LONGEST_DAYS, f"Use a number from 1 to {LONGEST_DAYS}.")], default=7
+    )
+    max_uses = IntegerField(
+        "How many people", [Optional(), NumberRange(1, MOST_USES, f"Use a number from 1 to {MOST_USES:,}.")]
+    )
+
+
+class ProfileForm(FlaskForm):
+    name = StringField(
+        "Name",
+        [required("Give a name that people know you by.")],
+        filters=[trimmed],
+        render_kw={"maxlength": NAME_LENGTH},
+    )
+    username = StringField("User name", [required("Choose a user name.")], filters=[trimmed])
+    bio = TextAreaField("About")
+    time_zone = SelectField("Time zone", choices=lambda: sorted(time_zones()))
+
+
+class AvatarForm(FlaskForm):
+    picture = FileField("Picture")
+
+
+class PasswordForm(FlaskForm):
+    current = PasswordField("Current password", [required("Give your current password.")])
+    new = PasswordField("New password", [required("Choose a new password.")], render_kw={"minlength": MIN_LENGTH})

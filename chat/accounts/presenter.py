@@ -1,0 +1,160 @@
+"""How people, their sessions and invites are shown: plain values for pages and frames alike."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flask import current_app
+
+from chat.accounts.actions.invites import state_of
+from chat.accounts.devices import is_phone, name_of_device
+from chat.accounts.queries import used_by
+from chat.core.clock import now
+
+KINDS = ("bot", "guest")  # the roles that show wherever the person does
+
+
+@dataclass(frozen=True)
+class PersonView:
+    """A person as everybody sees them."""
+
+    id: int
+    name: str
+    username: str
+    path: str
+    avatar_path: str | None
+    initials: str
+    hue: int
+    kind: str | None  # bot, guest; None: a person like most
+    v: int
+
+    def to_json(self):
+        """The wire's `author`."""
+        return {
+            "id": self.id, "name": self.name, "avatar_url": self.avatar_path, "bot": self.kind == "bot", "v": self.v,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PersonInList(PersonView):
+    role: str
+    presence: str  # online, away, offline
+
+
+@dataclass(frozen=True)
+class PersonPage(PersonInList):
+    bio: str
+    local_time: str
+    rooms: tuple
+
+
+def present_person(user):
+    return PersonView(**_plain(user))
+
+
+def author_json(user):
+    """{id, name, avatar_url, bot, v}: a person on the wire."""
+    return present_person(user).to_json()
+
+
+def present_in_list(user):
+    return PersonInList(**_plain(user), role=user.role, presence=presence_of(user))
+
+
+def present_page(user, *, rooms=()):
+    moment = now().astimezone(zone_of(user))
+    return PersonPage(
+        **_plain(user), role=user.role, presence=presence_of(user),
+        bio=user.bio, local_time=f"{moment:%H:%M}", rooms=rooms,
+    )  # fmt: skip
+
+
+def _plain(user):
+    return {
+        "id": user.id, "name": user.name, "username": user.username, "path": user.path, "avatar_path": user.avatar_path,
+        "initials": user.initials, "hue": user.hue, "kind": user.role if user.role in KINDS else None, "v": user.v,
+    }  # fmt: skip
+
+
+def presence_of(user):
+    """online, away or offline, by the mapping of ids that the live part keeps; without it everybody is offline."""
+    return current_app.extensions.get("presence", {}).get(user.id, "offline")
+
+
+def zone_of(user):
+    """The person's time zone; UTC when it is none we know."""
+    try:
+        return ZoneInfo(user.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+@dataclass(frozen=True)
+class SessionView:
+    id: int
+    name: str
+    about: str
+    current: bool
+    phone: bool
+
+
+def present_session(session, *, current, zone=UTC):
+    seen = "in use now" if current else f"last used {_ago(session.seen_at, zone)}"
+    parts = [session.address, seen, f"since {_day(session.created_at, zone)}"]
+    return SessionView(
+        id=session.id, name=name_of_device(session.user_agent), about=" · ".join(filter(None, parts)),
+        current=current, phone=is_phone(session.user_agent),
+    )  # fmt: skip
+
+
+def _ago(moment, zone):
+    minutes = int((now() - moment).total_seconds() // 60)
+    if minutes < 60:
+        return "a few minutes ago" if minutes < 10 else f"{minutes} minutes ago"
+    today, day = now().astimezone(zone).date(), moment.astimezone(zone)
+    days = (today - day.date()).days
+    return f"today, {day:%H:%M}" if days == 0 else f"yesterday, {day:%H:%M}" if days == 1 else f"{days} days ago"
+
+
+def _day(moment, zone):
+    return f"{moment.astimezone(zone):%-d %B}"
+
+
+@dataclass(frozen=True)
+class InviteView:
+    """An invite in the list of those who may manage it."""
+
+    id: int
+    url: str
+    uses: int
+    max_uses: int | None
+    expires_at: datetime | None
+    created_by: PersonView
+    used_by: tuple
+    state: str  # open, expired, used up, revoked
+
+
+@dataclass(frozen=True)
+class InvitationView:
+    """An invite as the person invited sees it."""
+
+    by: PersonView
+    expires_at: datetime | None
+    remaining: int | None
+
+
+def present_invites(invites):
+    came, base = used_by(invites), current_app.config["PARLEY"].base_url
+    return [
+        InviteView(
+            id=i.id, url=base + i.path, uses=i.uses, max_uses=i.max_uses, expires_at=i.expires_at,
+            created_by=present_person(i.created_by), used_by=tuple(map(present_person, came.get(i.id, []))),
+            state=state_of(i),
+        )
+        for i in invites
+    ]  # fmt: skip
+
+
+def present_invitation(invite):
+    remaining = None if invite.max_uses is None else invite.max_uses - invite.uses
+    return InvitationView(by=present_person(invite.created_by), expires_at=invite.expires_at, remaining=remaining)

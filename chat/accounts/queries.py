@@ -1,0 +1,157 @@
+"""Which people, which sessions, which invites."""
+
+from datetime import timedelta
+from hashlib import sha256
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import contains_eager, joinedload
+
+from chat.accounts.models import Invite, InviteUse, Session, User
+from chat.accounts.policy import can_see_all_invites, can_see_invite, can_see_people
+from chat.core.authorize import authorize
+from chat.core.clock import now
+from chat.core.db import db
+from chat.core.errors import NotFound
+
+IDLE = timedelta(days=14)
+MOST_SHOWN = 500
+
+
+def token_hash(token):
+    """What the database keeps of a cookie: whoever reads a backup cannot sign in with it."""
+    return sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def live_session(token):
+    """The Session of this cookie with its user, or None when it was revoked, ran out, was idle too long, or its person
+    may no longer come in. One query."""
+    moment = now()
+    return db.session.scalars(
+        select(Session)
+        .join(Session.user)
+        .options(contains_eager(Session.user))
+        .where(Session.token_hash == token_hash(token), *_is_live(moment), User.deactivated_at.is_(None))
+    ).first()
+
+
+def sessions_of(user):
+    """Where a person is signed in, the one used last first."""
+    return db.session.scalars(
+        select(Session).where(Session.user_id == user.id, *_is_live(now())).order_by(Session.seen_at.desc(), Session.id)
+    ).all()
+
+
+def own_session(actor, session_id):
+    """One of the actor's own sessions. Raises NotFound for anybody else's, as for none."""
+    found = db.session.get(Session, session_id) if is_id(session_id) else None
+    if found is None or found.user_id != actor.id:
+        raise NotFound("There is no such session.")
+    return found
+
+
+def _is_live(moment):
+    return (Session.revoked_at.is_(None), Session.expires_at > moment, Session.seen_at > moment - IDLE)
+
+
+def is_id(value):
+    return isinstance(value, int) and 0 < value < 2**31
+
+
+def user_by_id(user_id):
+    return db.session.get(User, user_id) if is_id(user_id) else None
+
+
+def users_by_id(ids):
+    """{id: User} for those who exist. One query for up to 500 of them."""
+    ids, found = sorted(set(ids)), {}
+    for start in range(0, len(ids), 500):
+        found.update((u.id, u) for u in db.session.scalars(select(User).where(User.id.in_(ids[start : start + 500]))))
+    return found
+
+
+def user_by_login(login):
+    """Who signs in with this e-mail address or user name, or None. User names have no @, addresses have one."""
+    login = login.strip().replace("\0", "").lower()
+    return user_by_email(login) if "@" in login else user_by_username(login)
+
+
+def user_by_username(username):
+    return db.session.scalars(select(User).where(User.username == username.replace("\0", "").lower())).first()
+
+
+def user_by_email(email):
+    return db.session.scalars(select(User).where(User.email == email)).first()
+
+
+def person_for(actor, username):
+    """The person, if `actor` may see people. Raises NotFound otherwise."""
+    user = user_by_username(username) if can_see_people(actor) else None
+    if user is None:
+        raise NotFound("There is nobody here by that name.")
+    return user
+
+
+def people_for(actor, q=""):
+    """Everyone, or those whose name or user name contains `q`, by name; at most `MOST_SHOWN`.
+
+    The comparison is Python's: SQLite knows upper and lower case only of the Latin alphabet.
+    """
+    authorize(can_see_people(actor))
+    wanted = q.strip().removeprefix("@").casefold()
+    query = select(User).where(User.deactivated_at.is_(None)).order_by(func.lower(User.name), User.id)
+    found = db.session.scalars(query)
+    return [u for u in found if wanted in u.name.casefold() or wanted in u.username][:MOST_SHOWN]
+
+
+def everyone():
+    """Every account, also deactivated ones, by user name: for whoever runs the server."""
+    return db.session.scalars(select(User).order_by(User.username)).all()
+
+
+def people_count():
+    return db.session.scalar(select(func.count()).select_from(User).where(User.deactivated_at.is_(None)))
+
+
+def some_people(limit):
+    """Those who were here first, for the page of an invitation."""
+    return db.session.scalars(select(User).where(User.deactivated_at.is_(None)).order_by(User.id).limit(limit)).all()
+
+
+def invite_by_code(code):
+    """The Invite, whatever its state. Raises NotFound for a code that never was."""
+    invite = db.session.scalars(
+        select(Invite).where(Invite.code == code.replace("\0", "")).options(joinedload(Invite.created_by))
+    ).first()
+    if invite is None:
+        raise NotFound("There is no such invite. Check the link, or ask for a new one.")
+    return invite
+
+
+def invite_for(actor, invite_id):
+    """The Invite, if `actor` may know of it. Raises NotFound otherwise."""
+    invite = db.session.get(Invite, invite_id) if is_id(invite_id) else None
+    if invite is None or not can_see_invite(actor, invite):
+        raise NotFound("There is no such invite.")
+    return invite
+
+
+def invites_for(actor):
+    """The invites that `actor` may see, newest first, each with who made it; at most 100."""
+    query = select(Invite).options(joinedload(Invite.created_by)).order_by(Invite.id.desc()).limit(100)
+    if not can_see_all_invites(actor):
+        query = query.where(Invite.created_by_id == actor.id)
+    return db.session.scalars(query).all()
+
+
+def used_by(invites):
+    """Who came by each of these invites, in order: {invite id: [User]}. One query."""
+    uses = db.session.scalars(
+        select(InviteUse)
+        .where(InviteUse.invite_id.in_([invite.id for invite in invites]))
+        .options(joinedload(InviteUse.user))
+        .order_by(InviteUse.used_at)
+    )
+    found = {}
+    for use in uses:
+        found.setdefault(use.invite_id, []).append(use.user)
+    return found

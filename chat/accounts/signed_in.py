@@ -1,0 +1,133 @@
+"""Who is asking, found once: for pages here, for sockets through `cookie_value` and `session_for`.
+
+Sessions are rows; the cookie is 256 random bits whose hash names one. Nothing in the cookie is trusted, nothing about
+the person is kept in it, and there is no other way to be remembered.
+"""
+
+from functools import wraps
+
+from flask import after_this_request, current_app, g, redirect, request, session, url_for
+from flask_login import LoginManager, current_user
+from werkzeug.http import parse_cookie
+
+from chat.accounts.actions.sessions import LIFETIME, begin_session, note_use
+from chat.accounts.queries import live_session
+from chat.accounts.return_path import return_path
+from chat.core.errors import Unauthorized
+from chat.core.rate_limit import network_of
+from chat.core.web import wants_json
+from chat.site.queries import the_site
+
+TOKEN_LENGTH = 43  # 256 bits in base64
+OPEN_BEFORE_SETUP = ("site.setup", "static", "static.asset", "ops.healthz", "ops.readyz", "ops.metrics")
+
+
+def init_app(app):
+    """Flask-Login over our sessions, and nothing but /setup until there is a community."""
+    # Its own ways to remember are off. On localhost all programs share cookies: theirs must not be taken for ours.
+    app.config["REMEMBER_COOKIE_NAME"] = "parley_never_set"
+    manager = LoginManager(app)
+    manager.session_protection = None
+    manager.request_loader(lambda request: (found := find_session()) and found.user)
+    app.before_request(forget_who_asked)
+    app.before_request(set_up_first)
+
+
+def cookie_name():
+    """__Host-: such a cookie cannot come from another subdomain, nor from a page without TLS."""
+    return "__Host-parley_session" if current_app.config["PARLEY"].secure else "parley_session"
+
+
+def cookie_value(cookie_header):
+    """The session token in a Cookie header, as a socket's handshake brings it; "" when there is none."""
+    return parse_cookie(cookie_header or "").get(cookie_name()) or ""
+
+
+def session_for(token):
+    """The live Session of this token, with its user; None otherwise. One query, and every five minutes a small write.
+
+    Sockets ask again for every event: the session may have been revoked since they connected.
+    """
+    if not isinstance(token, str) or len(token) != TOKEN_LENGTH:
+        return None
+    found = live_session(token)
+    return note_use(found) if found else None
+
+
+def find_session():
+    """The Session of this request, or None, also as `g.session`."""
+    if "session" not in g:
+        g.session = session_for(request.cookies.get(cookie_name(), ""))
+    return g.session
+
+
+def forget_who_asked():
+    """Nobody is taken over from an application context that outlives one request, as in tests and commands."""
+    g.pop("session", None)
+    g.pop("_login_user", None)
+
+
+def set_up_first():
+    if request.endpoint and request.endpoint not in OPEN_BEFORE_SETUP and the_site() is None:
+        return redirect(url_for("site.setup"), 303)
+    return None
+
+
+def signed_in(view):
+    """Passes the person asking to the view as its first argument; anyone else is asked to sign in first."""
+
+    @wraps(view)
+    def asked(*args, **kwargs):
+        if not current_user.is_authenticated:
+            if wants_json():
+                raise Unauthorized
+            return redirect(url_for("accounts.sign_in", next=this_page()), 303)
+        return view(current_user._get_current_object(), *args, **kwargs)
+
+    return asked
+
+
+def this_page():
+    """The page asked for, to return to after signing in; None when that would be the front page or was not a page."""
+    path = request.full_path if request.query_string else request.path
+    return None if request.method != "GET" or return_path(path) == "/" else path
+
+
+def start_session(user):
+    """Sign `user` in, in this browser: used when an account was just made. See also `actions.sign_in`."""
+    keep_token(begin_session(user, **this_browser()))
+
+
+def this_browser():
+    """What a session remembers of where it began."""
+    return {"address": request.remote_addr or "", "user_agent": request.headers.get("User-Agent", "")}
+
+
+def this_network():
+    """What attempts from this address are counted under."""
+    return network_of(request.remote_addr)
+
+
+def keep_token(token):
+    """Give this browser its session. What its Flask session held goes, so that nothing planted there before comes in
+    along; that also makes new CSRF tokens."""
+    session.clear()
+
+    @after_this_request
+    def set_cookie(response):
+        response.set_cookie(cookie_name(), token, max_age=int(LIFETIME.total_seconds()), **_attributes())
+        return response
+
+
+def drop_token():
+    """Let this browser forget its session."""
+    session.clear()
+
+    @after_this_request
+    def delete_cookie(response):
+        response.delete_cookie(cookie_name(), **_attributes())
+        return response
+
+
+def _attributes():
+    return {"path": "/", "secure": current_app.config["PARLEY"].secure, "httponly": True, "samesite": "Lax"}

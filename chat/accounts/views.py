@@ -1,0 +1,281 @@
+"""Pages and forms about accounts. No rules here: see policy.py and actions/."""
+
+from flask import Blueprint, current_app, g, redirect, request, send_file
+from flask_login import current_user
+
+from chat.accounts import actions, avatars
+from chat.accounts.forms import AvatarForm, InviteForm, PasswordForm, ProfileForm, SignInForm, SignUpForm
+from chat.accounts.policy import can_invite, can_set_sign_up
+from chat.accounts.presenter import (
+    present_in_list,
+    present_invitation,
+    present_invites,
+    present_page,
+    present_person,
+    present_session,
+    zone_of,
+)
+from chat.accounts.queries import (
+    invite_by_code,
+    invite_for,
+    invites_for,
+    own_session,
+    people_count,
+    people_for,
+    person_for,
+    sessions_of,
+    some_people,
+)
+from chat.accounts.return_path import return_path
+from chat.accounts.signed_in import drop_token, find_session, keep_token, signed_in, start_session, this_browser
+from chat.core import storage
+from chat.core.authorize import authorize
+from chat.core.errors import ChatError, NotFound, RateLimited
+from chat.core.web import add_error, render_page, see_other
+from chat.site.queries import the_site
+
+bp = Blueprint("accounts", __name__)
+
+# What later nouns add to a person's page: name in the template → function(actor, user). Filled in chat/wiring.py.
+on_person_page = {}
+
+
+# Coming in and going out
+
+
+@bp.route("/login", methods=["GET", "POST"])
+def sign_in():
+    if current_user.is_authenticated and request.method == "GET":
+        return redirect(return_path(request.args.get("next")), 303)
+    form = SignInForm(next=request.args.get("next"))
+    if not form.validate_on_submit():
+        return _sign_in_page(form, 422 if form.is_submitted() else 200)
+    try:
+        token = actions.sign_in(form.login.data, form.password.data, **this_browser())
+    except ChatError as error:
+        add_error(form, error)
+        return _retry_later(_sign_in_page(form, error.status), error)
+    _end_present_session()
+    keep_token(token)
+    return redirect(return_path(form.next.data), 303)
+
+
+def _sign_in_page(form, status):
+    return render_page("accounts/sign_in.html", status, form=form, open=the_site().is_open)
+
+
+def _retry_later(response, error):
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return response
+
+
+def _end_present_session():
+    """Whoever signs in where somebody is signed in already takes their place."""
+    if session := find_session():
+        actions.end_session(session.user, session)
+
+
+@bp.post("/logout")
+def sign_out():
+    if session := find_session():
+        if "everywhere" in request.form:
+            actions.end_other_sessions(session.user)
+        else:
+            actions.end_session(session.user, session)
+    drop_token()
+    return redirect("/login", 303)
+
+
+@bp.route("/signup", methods=["GET", "POST"])
+def sign_up():
+    if not the_site().is_open:
+        raise NotFound
+    return _new_account(None, lambda **fields: actions.sign_up(**fields))
+
+
+@bp.route("/invite/<code>", methods=["GET", "POST"])
+def invitation(code):
+    invite = invite_by_code(code)
+    actions.refuse_unusable(invite)
+    return _new_account(present_invitation(invite), lambda **fields: actions.accept_invite(code, **fields))
+
+
+def _new_account(invite, make):
+    if current_user.is_authenticated:
+        return see_other("/", f"You are signed in as {current_user.name} already.")
+    form = SignUpForm()
+    status = 422 if form.is_submitted() else 200
+    if form.validate_on_submit():
+        fields = {f: form[f].data for f in ("name", "username", "email", "password")}
+        try:
+            user = make(**fields, address=request.remote_addr)
+        except NotFound:  # the invite was used up, or sign-up closed, a moment ago
+            raise
+        except ChatError as error:
+            add_error(form, error)
+            status = 429 if isinstance(error, RateLimited) else 422
+        else:
+            start_session(user)
+            return redirect("/", 303)
+    people = [present_person(user) for user in some_people(5)]
+    return render_page(
+        "accounts/sign_up.html", status, form=form, invite=invite, people=people, people_count=people_count()
+    )
+
+
+# Inviting
+
+
+@bp.route("/invites", methods=["GET", "POST"])
+@signed_in
+def invites(actor):
+    authorize(can_invite(actor))
+    form = InviteForm()
+    if form.validate_on_submit():
+        actions.create_invite(actor, expires_days=form.expires_days.data, max_uses=form.max_uses.data)
+        return see_other("/invites", "The link is ready to copy.")
+    return render_page(
+        "accounts/invites.html", 422 if form.is_submitted() else 200,
+        form=form, invites=present_invites(invites_for(actor)), can_set_sign_up=bool(can_set_sign_up(actor)),
+    )  # fmt: skip
+
+
+@bp.post("/invites/<int:id>/revoke")
+@signed_in
+def revoke_invite(actor, id):
+    actions.revoke_invite(actor, invite_for(actor, id))
+    return see_other("/invites", "That link no longer works.")
+
+
+@bp.post("/invites/sign-up")
+@signed_in
+def set_sign_up(actor):
+    actions.set_sign_up(actor, request.form.get("sign_up", ""))
+    return see_other("/invites", "Saved.")
+
+
+# People
+
+
+@bp.get("/people")
+@signed_in
+def people(actor):
+    q = request.args.get("q", "").strip()[:100]
+    found = people_for(actor, q)
+    return render_page("accounts/people.html", people=list(map(present_in_list, found)), q=q, count=len(found))
+
+
+@bp.get("/people/<username>")
+@signed_in
+def person(actor, username):
+    user = person_for(actor, username)
+    more = {name: make(actor, user) for name, make in on_person_page.items()}
+    return render_page("accounts/person.html", person=present_page(user, **more))
+
+
+# One's own profile
+
+
+@bp.route("/settings/profile", methods=["GET", "POST"])
+@signed_in
+def profile(actor):
+    form = ProfileForm(obj=actor)
+    if form.validate_on_submit():
+        fields = {f: form[f].data for f in ("name", "username", "bio", "time_zone")}
+        try:
+            actions.update_profile(actor, **fields)
+            return see_other("/settings/profile", "Saved.")
+        except ChatError as error:
+            add_error(form, error)
+    return _profile_page(actor, form, AvatarForm(formdata=None), 422 if form.is_submitted() else 200)
+
+
+def _profile_page(actor, form, avatar_form, status):
+    return render_page(
+        "accounts/profile.html", status, form=form, avatar_form=avatar_form, person=present_person(actor)
+    )
+
+
+@bp.post("/settings/avatar")
+@signed_in
+def set_avatar(actor):
+    form = AvatarForm()
+    try:
+        actions.set_avatar(actor, _uploaded(form.picture.data))
+        return see_other("/settings/profile", "That is you now.")
+    except ChatError as error:
+        add_error(form, error)
+        return _profile_page(actor, ProfileForm(formdata=None, obj=actor), form, error.status)
+
+
+def _uploaded(file):
+    most = current_app.config["PARLEY"].upload_bytes
+    picture = file.read(most + 1) if file else b""
+    avatars.refuse_size(len(picture), most)
+    return picture
+
+
+@bp.post("/settings/avatar/remove")
+@signed_in
+def remove_avatar(actor):
+    actions.remove_avatar(actor)
+    return see_other("/settings/profile", "Your initials are back.")
+
+
+@bp.get("/avatars/<name>")
+def avatar(name):
+    """Anybody who knows the name of a picture, which nobody can guess, may see it: also people with an invite."""
+    path = storage.path_of(avatars.KIND, name)
+    if path is None:
+        raise NotFound
+    response = send_file(path, mimetype=avatars.CONTENT_TYPE, etag=False, conditional=True)
+    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"  # another picture has another name
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+# Sessions and the password
+
+
+@bp.get("/settings/security")
+@signed_in
+def security(actor):
+    return _security_page(actor, PasswordForm(), 200)
+
+
+def _security_page(actor, form, status):
+    zone, current = zone_of(actor), find_session()
+    sessions = [present_session(s, current=s.id == current.id, zone=zone) for s in sessions_of(actor)]
+    sessions.sort(key=lambda view: not view.current)
+    return render_page("accounts/security.html", status, form=form, sessions=sessions)
+
+
+@bp.post("/settings/password")
+@signed_in
+def change_password(actor):
+    form = PasswordForm()
+    if not form.validate_on_submit():
+        return _security_page(actor, form, 422)
+    try:
+        fields = {"current": form.current.data, "new": form.new.data}
+        actions.change_password(actor, g.session, **fields, address=request.remote_addr)
+        return see_other("/settings/security", "Your password is changed. Other browsers are signed out.")
+    except ChatError as error:
+        add_error(form, error)
+        return _retry_later(_security_page(actor, form, error.status), error)
+
+
+@bp.post("/settings/sessions/<int:id>/end")
+@signed_in
+def end_session(actor, id):
+    actions.end_session(actor, own_session(actor, id))
+    return see_other("/settings/security", "That browser is signed out.")
+
+
+@bp.post("/settings/sessions/end-others")
+@signed_in
+def end_other_sessions(actor):
+    actions.end_other_sessions(actor, g.session)
+    return see_other("/settings/security", "Every other browser is signed out.")

@@ -1,0 +1,60 @@
+"""flask people: accounts from the command line, for machines and for whoever runs the server."""
+
+import secrets
+import sys
+
+import click
+from flask.cli import AppGroup
+
+from chat.accounts.actions import create_user
+from chat.accounts.names import email_address, person_name, user_name
+from chat.accounts.passwords import hash_password, refuse_weak
+from chat.accounts.policy import ROLES
+from chat.accounts.queries import everyone
+from chat.core.db import db
+from chat.core.errors import ChatError
+from chat.rooms.actions import found_community
+from chat.site.queries import the_site
+
+people = AppGroup("people", help="Make accounts and list them.")
+
+
+@people.command()
+@click.option("--name", required=True, help="As shown, in any script.")
+@click.option("--username", help="For mentions and signing in. Default: made from the name.")
+@click.option("--email", required=True)
+@click.option("--role", type=click.Choice(ROLES), help="Default: member; the first person is the owner.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
+@click.option("--community", default="Parley", show_default=True, help="Its name, on an empty database.")
+def create(name, username, email, role, password_stdin, community):
+    """Make an account. On an empty database this founds the community, its owner and the room general."""
+    try:
+        password, known = _password(password_stdin), [person_name(name), email_address(email)]
+        if username:
+            known.append(user_name(username))
+        refuse_weak(password, about=known)
+        founding = the_site() is None
+        if founding and role not in (None, "owner"):
+            raise click.ClickException("The first person of a community is its owner: use --role owner.")
+        db.session.rollback()
+        account = {"name": name, "username": username, "email": email, "password_hash": hash_password(password)}
+        user = found_community(community, **account) if founding else create_user(**account, role=role or "member")
+    except ChatError as error:
+        raise click.ClickException(error.message) from None
+    click.echo(f"Created @{user.username} ({user.name}, {user.role}).")
+    if not password_stdin:
+        click.echo(f"Password: {password}")
+
+
+def _password(from_stdin):
+    if not from_stdin:
+        return secrets.token_urlsafe(15)
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+@people.command("list")
+def list_people():
+    """List every account."""
+    for user in everyone():
+        state = "  deactivated" if user.deactivated_at else ""
+        click.echo(f"{user.id:>5}  @{user.username:<32} {user.role:<7} {user.email:<32} {user.name}{state}")
