@@ -27,7 +27,12 @@ VENDORED = {
     "socket.io-client": "vendor/socket.io.js",
 }
 ENTRY = "js/app.js"
-TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".webmanifest": "application/manifest+json"}
+TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
 COMPRESSED = ("text/", "image/svg+xml", "application/json", "application/manifest+json")
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -109,7 +114,8 @@ class Assets:
         for specifier in IMPORT.findall(self.by_name[name].body.decode()):
             if specifier.startswith((".", "/")):
                 if relative:
-                    yield posixpath.normpath(posixpath.join("/static", posixpath.dirname(name), specifier))[len("/static/"):]
+                    address = posixpath.normpath(posixpath.join("/static", posixpath.dirname(name), specifier))
+                    yield address.removeprefix("/static/")
             elif not relative:
                 yield VENDORED.get(specifier) or f"js/{specifier.removeprefix('parley/')}.js"
 
@@ -141,7 +147,7 @@ def signature(folder):
 
 
 def init_app(app, folder=STATIC):
-    """Read the static files and give templates `asset`, `stylesheet`, `accent_stylesheet`, `import_map`, `module_preloads`.
+    """Read the static files, serve them, and give templates the functions below.
 
     The app must have been made with `static_folder=None`: its own route would serve the files unhashed.
     """
@@ -170,6 +176,7 @@ def asset_url(name):
 
 
 def has_asset(name):
+    """Whether there is a static/`name`."""
     return name in assets().by_name
 
 
@@ -185,7 +192,7 @@ def accent_stylesheet(hue):
 
 def import_map():
     """The import map's JSON, for a script element that holds nothing else: its hash is what the policy allows."""
-    return Markup(assets().import_map)
+    return Markup(assets().import_map)  # noqa: S704  our own JSON, with < escaped
 
 
 def import_map_hash():
