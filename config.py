@@ -134,9 +134,7 @@ class Settings:
     auto_migrate: bool = setting("AUTO_MIGRATE", switch, "on", "bring the database up to date at start")
     trusted_proxies: int = setting("TRUSTED_PROXIES", whole(0, 8), "0", "how many proxies in front set X-Forwarded-*")
     graceful_timeout_seconds: int = setting("GRACEFUL_TIMEOUT", whole(1, 300), "15", "seconds a stop may take")
-    log_level: str = setting(
-        "LOG_LEVEL", one_of("debug", "info", "warning", "error"), "info", "how much the log says"
-    )
+    log_level: str = setting("LOG_LEVEL", one_of("debug", "info", "warning", "error"), "info", "how much the log says")
     access_log: bool = setting("ACCESS_LOG", switch, "off", "one line for each request, without query strings")
     metrics_token: str = setting("METRICS_TOKEN", text, "", "bearer token that may read /metrics; empty: owners only")
     bcrypt_cost: int = setting("BCRYPT_COST", whole(4, 16), "12", "work factor of password hashes")
@@ -223,5 +221,7 @@ def kept_secret_key(data_dir):
     except FileExistsError:
         pass
     except OSError as error:
-        raise ConfigError([f"DATA_DIR is {data_dir}, which cannot be written ({error.strerror}). Choose another."]) from None
+        raise ConfigError(
+            [f"DATA_DIR is {data_dir}, which cannot be written ({error.strerror}). Choose another."]
+        ) from None
     return path.read_text().strip()

@@ -3,3 +3,94 @@
 Everything is imported inside `create_app()`. The server's master process imports this package for its worker class and
 must stay free of Flask: green threads are patched in after the fork, before the application is imported.
 """
+
+__version__ = "0.1.0"
+
+
+def create_app(settings=None, *, spawn=None):
+    """The application with its settings (default: those of the environment). It serves nobody until `serve(app)`.
+
+    spawn   runs a function beside the caller; tests bring their own.
+    """
+    from flask import Flask
+    from flask_migrate import Migrate
+
+    import config
+    from chat import wiring
+    from chat.accounts import signed_in
+    from chat.accounts.views import bp as accounts
+    from chat.accounts.views import on_person_page
+    from chat.cli import commands
+    from chat.core import assets, headers, web
+    from chat.core.db import db, engine_options, prepare
+    from chat.messages.sidebar import bp as front
+    from chat.messages.sidebar import sidebar_of_this_page
+    from chat.messages.views import bp as messages
+    from chat.ops.lag import LoopLag
+    from chat.ops.views import bp as ops
+    from chat.realtime.live import Live
+    from chat.rooms.found import bp as site
+    from chat.rooms.presenter import rooms_of_person
+    from chat.rooms.views import bp as rooms
+    from chat.server import async_mode
+    from chat.site.queries import the_site
+
+    settings = settings or config.load()
+    app = Flask(__name__, root_path=None, template_folder="../templates", static_folder=None)
+    app.config.update(
+        PARLEY=settings,
+        SECRET_KEY=settings.secret_key,
+        SESSION_COOKIE_NAME="__Host-parley" if settings.secure else "parley",
+        SESSION_COOKIE_SECURE=settings.secure,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=None,  # a tab may stay open for weeks; the token ends with the session
+        MAX_CONTENT_LENGTH=settings.upload_bytes + 100_000,
+        MAX_FORM_MEMORY_SIZE=500_000,
+        MAX_FORM_PARTS=100,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    if settings.trusted_proxies:
+        from werkzeug.middleware.proxy_fix import ProxyFix
+
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
+
+    db.init_app(app)
+    Migrate(app, db, directory="migrations", render_as_batch=True)
+    with app.app_context():
+        prepare(db.engine)
+
+    web.init_app(app)
+    headers.init_app(app)
+    assets.init_app(app)
+    signed_in.init_app(app)
+    app.context_processor(lambda: {"site": the_site()})
+    app.extensions["sidebar"] = sidebar_of_this_page
+    on_person_page["rooms"] = rooms_of_person
+
+    for blueprint in (site, front, accounts, rooms, messages, ops):
+        app.register_blueprint(blueprint)
+
+    live = Live(
+        app,
+        settings,
+        async_mode=async_mode.running() or "threading",
+        spawn=spawn or async_mode.spawn,
+        sleep=async_mode.sleep,
+    )
+    app.extensions.update(live=live, presence=live.presence.shown, lag=LoopLag(async_mode.sleep))
+    wiring.attach(live.pump)
+    commands.register(app)
+    return app
+
+
+def serve(app):
+    """Begin the background work of a process that serves: the pump, and the watch over the event loop."""
+    from chat.server import async_mode, lifecycle
+
+    live = app.extensions["live"]
+    live.start()
+    async_mode.spawn(app.extensions["lag"].watch)
+    lifecycle.on_stop(live.stop)

@@ -127,9 +127,11 @@ class Assets:
             name = ahead.pop(0)
             if name in self.by_name and name not in seen:
                 seen.append(name)
-                ahead += [] if name.startswith("vendor/") else [
-                    *self.imported_by(name), *self.imported_by(name, relative=False)
-                ]
+                ahead += (
+                    []
+                    if name.startswith("vendor/")
+                    else [*self.imported_by(name), *self.imported_by(name, relative=False)]
+                )
         return [self.url(name) for name in seen[1:]]
 
 

@@ -65,7 +65,8 @@ class Limiter:
     """The buckets of one application, by verb and subject: `limiter.take("send", actor.id)`."""
 
     def __init__(self, settings, buckets=None):
-        self.settings, self.buckets = settings, buckets or Buckets()
+        self.settings = settings
+        self.buckets = Buckets() if buckets is None else buckets
 
     def take(self, verb, subject, *, because="That was too much at once."):
         """Count one `verb` of `subject`. Raises RateLimited when its bucket is empty; then nothing is counted.

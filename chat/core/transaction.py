@@ -15,12 +15,15 @@ import logging
 from collections import defaultdict
 from contextlib import contextmanager, nullcontext
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 
 from chat.core.db import begin_write, db, is_sqlite, write_lock
 from chat.core.errors import Busy
 
 log = logging.getLogger(__name__)
+
+# What databases say when the same transaction may succeed later: SQLite locked or out of room, PostgreSQL's lock timeout.
+PASSING = ("locked", "is full", "disk I/O", "lock timeout", "deadlock", "statement timeout")
 
 _within, _after = defaultdict(list), defaultdict(list)
 
@@ -35,15 +38,21 @@ class Transaction:
     """What one transaction recorded. Calling it records an event. `handover` is for what commit makes public."""
 
     def __init__(self):
-        self.events, self.handover = [], {}
+        self.events, self.handover, self._last = [], {}, {}
 
     def __call__(self, event):
         self.events.append(event)
 
+    def before_commit(self, function):
+        """Have `function(transaction)` called once, after all *within* subscribers, still under the locks."""
+        self._last[function] = None
+
     def run_within(self):
-        for event in self.events:
+        for event in self.events:  # also those that a subscriber records meanwhile
             for subscriber in _within[type(event)]:
                 subscriber(event, self)
+        for function in self._last:
+            function(self)
 
     def run_after(self):
         for event in self.events:
@@ -78,10 +87,8 @@ def transaction():
             db.session.commit()
         except OperationalError as error:
             db.session.rollback()
-            raise Busy from error
-        except DBAPIError as error:
-            db.session.rollback()
-            if error.connection_invalidated:
+            if error.connection_invalidated or any(sign in str(error.orig) for sign in PASSING):
+                log.warning("A transaction could not finish: %s", error.orig)
                 raise Busy from error
             raise
         except BaseException:

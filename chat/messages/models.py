@@ -18,8 +18,11 @@ class Message(db.Model):
         # Covers counting what is unread, so that a count never reads the messages themselves.
         Index("ix_messages_unread", "room_id", "seq", "author_id", "deleted_at"),
         Index(
-            "ix_messages_for_all", "room_id", "seq",
-            sqlite_where=text("mentions_room"), postgresql_where=text("mentions_room"),
+            "ix_messages_for_all",
+            "room_id",
+            "seq",
+            sqlite_where=text("mentions_room"),
+            postgresql_where=text("mentions_room"),
         ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)

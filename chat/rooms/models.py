@@ -14,7 +14,13 @@ class Room(db.Model):
     __tablename__ = "rooms"
     __table_args__ = (
         # Only public names are unique: refusing the name of a private room would tell that it exists.
-        Index("uq_rooms_public_name", "name", unique=True, sqlite_where=text("kind = 'public'"), postgresql_where=text("kind = 'public'")),
+        Index(
+            "uq_rooms_public_name",
+            "name",
+            unique=True,
+            sqlite_where=text("kind = 'public'"),
+            postgresql_where=text("kind = 'public'"),
+        ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]  # public, private

@@ -30,6 +30,11 @@ def mode():
     return chosen
 
 
+def running():
+    """Return the mode that this process has been patched for, or None in a `flask` command."""
+    return _patched
+
+
 def worker_class():
     """Return the gunicorn `worker_class` of this mode."""
     return WORKER_CLASSES[mode()]

@@ -88,7 +88,7 @@ def heads(names):
     names, found = list(names), {}
     for start in range(0, len(names), 500):
         rows = db.session.execute(select(Stream.name, Stream.head).where(Stream.name.in_(names[start : start + 500])))
-        found.update(rows.tuples())
+        found.update(rows.tuples().all())
     return found
 
 
@@ -130,7 +130,10 @@ def prune(older_than, *, batch=10_000):
     """Delete entries created before `older_than` and raise the floors. Returns how many went. Raise-then-delete: a
     reader in between finds a floor above its cursor and starts afresh, never a hole."""
     rows = db.session.execute(
-        select(Entry.stream, Entry.seq).where(Entry.created_at < older_than).order_by(Entry.stream, Entry.seq).limit(batch)
+        select(Entry.stream, Entry.seq)
+        .where(Entry.created_at < older_than)
+        .order_by(Entry.stream, Entry.seq)
+        .limit(batch)
     ).all()
     highest = {}
     for stream, seq in rows:

@@ -1,0 +1,57 @@
+"""Registers every command. `flask --app app --help` lists them."""
+
+import secrets
+from dataclasses import fields
+
+import click
+from flask import current_app
+
+import config
+from chat.cli.doctor import doctor
+from chat.cli.flood import flood
+from chat.cli.people import people
+from chat.cli.seed import seed
+
+
+def register(app):
+    for command in (people, seed, flood, doctor, show_config, new_secret):
+        app.cli.add_command(command)
+
+
+@click.command("config")
+def show_config():
+    """Show every setting as it is in force; secrets are masked."""
+    settings = current_app.config["PARLEY"]
+    for f in fields(config.Settings):
+        value = getattr(settings, f.name)
+        if f.name in ("secret_key", "metrics_token") and value:
+            value = "•" * 8
+        if f.name == "database_url":
+            value = masked(value)
+        click.echo(f"{f.metadata['env']:24}{shown(value)}")
+
+
+def shown(value):
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, config.Limit):
+        return f"{value.burst} + {value.rate:g}/s"
+    return ", ".join(value) if isinstance(value, tuple) else value
+
+
+def masked(url):
+    """The address of a database without its password."""
+    before, at, after = url.rpartition("@")
+    scheme, slashes, who = before.partition("://")
+    return f"{scheme}{slashes}{who.partition(':')[0]}:••••••••{at}{after}" if at else url
+
+
+@click.group("secrets")
+def new_secret():
+    """Secrets of this installation."""
+
+
+@new_secret.command("new")
+def new():
+    """Print a new SECRET_KEY."""
+    click.echo(secrets.token_urlsafe(48))

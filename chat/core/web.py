@@ -1,0 +1,183 @@
+"""What every page shares: CSRF, rendering with the sidebar, refused forms, error pages and error JSON, ETags."""
+
+import logging
+import secrets
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from flask import current_app, flash, jsonify, make_response, redirect, render_template, request, session
+from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
+from markupsafe import Markup
+from werkzeug.exceptions import HTTPException
+
+from chat.core.db import db
+from chat.core.errors import ChatError
+
+log = logging.getLogger(__name__)
+csrf = CSRFProtect()
+
+TITLES = {
+    400: ("That did not work", "Your browser sent something this page cannot use. Go back, reload, and try again."),
+    403: ("This is not open to you", "You are signed in, but your role does not allow it."),
+    404: (
+        "Nothing lives at this address",
+        "It may have been renamed or deleted, or it is private and you are not in it. "
+        "We would say the same in each case.",
+    ),
+    405: ("That address does not work that way", "Go back and use the buttons on the page."),
+    413: ("That is too large", "Choose a smaller file, or shorten the text, and try again."),
+    422: ("Something is missing", "Go back, correct what the page pointed out, and send it again."),
+    429: ("A little slower, please", "What you wrote is still here. Try again in a moment."),
+    500: ("That broke, and it is our fault", "Nothing you sent before is lost. Try again in a moment."),
+    503: ("Back in a moment", "The server is busy. Nothing is lost; try again shortly."),
+}
+
+
+def init_app(app):
+    """CSRF on every unsafe request, the globals that templates use, and one way to say that something went wrong."""
+    csrf.init_app(app)
+    app.jinja_env.globals.update(csrf_field=csrf_field, csrf_token=generate_csrf, settings=app.config["PARLEY"])
+    app.before_request(refuse_foreign_origins)
+    app.register_error_handler(ChatError, on_refusal)
+    app.register_error_handler(CSRFError, on_csrf_error)
+    app.register_error_handler(HTTPException, on_http_error)
+    app.register_error_handler(Exception, on_crash)
+
+
+def csrf_field():
+    return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
+
+
+def refuse_foreign_origins():
+    """A second line behind the tokens: browsers say when an unsafe request comes from another site's page."""
+    if request.method not in ("GET", "HEAD", "OPTIONS") and request.headers.get("Sec-Fetch-Site") in (
+        "cross-site",
+        "same-site",
+    ):
+        return error_page(403, "This form was sent from another site. Open the page here and send it again.")
+    return None
+
+
+def render_page(template, status=200, **context):
+    """A whole page as a response, with the sidebar for those who are signed in."""
+    if "sidebar" not in context:
+        context["sidebar"] = current_app.extensions["sidebar"]()
+    response = make_response(render_template(template, **context), status)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def add_error(form, error):
+    """Show an action's refusal beside the field it names, or on top of the form when it names none."""
+    field = form[error.field] if error.field and error.field in form else None
+    if field is not None:
+        field.errors = [*field.errors, error.message]
+    else:
+        form.form_errors.append(error.message)
+
+
+def see_other(path, message=None, category="success"):
+    """Redirect after a form did its work, with a word about it on the next page."""
+    if message:
+        flash(message, category)
+    return redirect(path, 303)
+
+
+def redirect_back(default, message=None, category="success"):
+    """Redirect to the page that the form was on, if that was one of ours."""
+    referrer = urlsplit(request.referrer or "")
+    here = referrer.netloc == request.host and referrer.path != request.path
+    path = referrer.path + (f"?{referrer.query}" if referrer.query else "") if here else default
+    return see_other(path, message, category)
+
+
+def wants_json():
+    return (
+        request.is_json or request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+    )
+
+
+def on_refusal(error):
+    db.session.rollback()
+    if wants_json():
+        response = jsonify(error.to_json())
+        response.status_code = error.status
+    else:
+        response = error_page(error.status, error.message, retry_after=error.retry_after)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return response
+
+
+def on_csrf_error(error):
+    return on_refusal_of_http(
+        400, "This page was open for so long, or in so many windows, that its form expired. Reload it and send again."
+    )
+
+
+def on_http_error(error):
+    if error.code is None or error.code < 400:
+        return error
+    return on_refusal_of_http(error.code, None)
+
+
+def on_refusal_of_http(status, message):
+    db.session.rollback()
+    if wants_json():
+        code = {401: "unauthorized", 403: "forbidden", 404: "not_found", 413: "too_large", 429: "rate_limited"}
+        title, text = TITLES.get(status, TITLES[400])
+        body = {
+            "ok": False,
+            "code": code.get(status, "error" if status >= 500 else "invalid"),
+            "message": message or text,
+        }
+        return jsonify(body), status
+    return error_page(status, message)
+
+
+def on_crash(error):
+    """Log the fault under a short reference that the person can give to whoever runs this."""
+    reference = secrets.token_hex(4)
+    log.exception("Unexpected fault %s in %s %s", reference, request.method, request.path)
+    db.session.rollback()
+    if wants_json():
+        return jsonify({"ok": False, "code": "error", "message": TITLES[500][1], "reference": reference}), 500
+    return error_page(500, None, reference=reference)
+
+
+def error_page(status, message=None, *, retry_after=None, reference=None):
+    title, text = TITLES.get(status, TITLES[400 if status < 500 else 500])
+    response = make_response(
+        render_template(
+            "errors/error.html",
+            status=status,
+            title=title,
+            message=message or text,
+            path=request.path,
+            retry_after=retry_after,
+            reference=reference,
+        ),
+        status,
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def with_etag(parts, make):
+    """Answer 304 when the browser holds the page that `parts` describe; otherwise `make()` it and label it.
+
+    `parts` are whatever the page depends on. The page stays private to the browser and is asked about each time.
+    """
+    digest = sha256(repr(parts).encode()).hexdigest()[:32]
+    if request.if_none_match.contains_weak(digest):
+        response = make_response("", 304)
+    else:
+        response = make()
+    response.set_etag(digest, weak=True)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def flashes_wait():
+    """Whether a word about the last form waits to be shown; such a page must not be answered from a cache."""
+    return "_flashes" in session

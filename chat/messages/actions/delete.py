@@ -1,0 +1,29 @@
+from sqlalchemy import delete
+
+from chat.core.authorize import authorize
+from chat.core.clock import now
+from chat.core.db import db
+from chat.core.transaction import transaction
+from chat.messages.events import MessageDeleted
+from chat.messages.models import Edit
+from chat.messages.policy import can_delete
+from chat.rooms.queries import room_for
+from chat.streams.log import lock, next_seq
+
+
+def delete_message(actor, message):
+    """Delete a message: its place and number stay, its text, history and mentions go. Returns it. Twice is once."""
+    with transaction() as record:
+        lock(message.room.stream)
+        room_for(actor, message.room_id)
+        authorize(can_delete(actor, message))
+        if message.deleted_at:
+            return message
+        seq = next_seq(message.room.stream)
+        message.deleted_at, message.deleted_by_id, message.v = now(), actor.id, seq
+        message.text = message.html = ""
+        message.mentions, message.mentions_room = [], False
+        db.session.execute(delete(Edit).where(Edit.message_id == message.id))
+        db.session.flush()
+        record(MessageDeleted(message.id, message.room_id, seq))
+    return message

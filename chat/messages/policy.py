@@ -1,0 +1,25 @@
+"""Who may do what to messages. What a room allows is in rooms/policy.py; these add whose message it is."""
+
+from chat.core.authorize import allow, deny
+from chat.rooms.policy import may
+
+
+def can_post(actor, room):
+    return may(actor, room, "post")
+
+
+def can_edit(actor, message):
+    if message.author_id != actor.id:
+        return deny("Only the author can edit a message.")
+    return may(actor, message.room, "post")
+
+
+def can_delete(actor, message):
+    if message.author_id == actor.id:
+        return may(actor, message.room, "post")
+    return may(actor, message.room, "moderate")
+
+
+def can_see_history(actor, message):
+    """Earlier texts: for the author and whoever looks after the room."""
+    return allow if message.author_id == actor.id else may(actor, message.room, "moderate")

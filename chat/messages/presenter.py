@@ -1,0 +1,254 @@
+"""How messages are shown: one view object for the page, the frame and the API alike."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta
+
+from chat.accounts.policy import can_invite
+from chat.accounts.presenter import PersonView, present_person, zone_of
+from chat.accounts.queries import users_by_id
+from chat.core.clock import iso, now
+from chat.messages.formatting import is_emoji_only
+from chat.messages.queries import unread_counts
+from chat.rooms.presenter import LINES, Place, clock_words, people_in, present_line, present_room
+from chat.rooms.queries import memberships, positions
+from chat.site.queries import the_site
+from chat.streams import log
+
+GROUPED = timedelta(minutes=5)  # messages of one author closer than this share a name and a picture
+
+
+@dataclass(frozen=True)
+class MessageView:
+    id: int
+    room_id: int
+    seq: int
+    v: int
+    rev: int
+    key: str
+    author: PersonView
+    text: str
+    html: str
+    created_at: str
+    clock: str
+    edited_at: str | None
+    deleted_at: str | None
+    mentions: list
+    mentions_room: bool
+    is_emoji_only: bool
+
+    @property
+    def deleted(self):
+        return self.deleted_at is not None
+
+    @property
+    def path(self):
+        return f"/rooms/{self.room_id}/messages/{self.id}"
+
+    def to_json(self):
+        """The wire's `message` object, see docs/protocol.md."""
+        return {
+            "id": self.id,
+            "room": self.room_id,
+            "seq": self.seq,
+            "v": self.v,
+            "rev": self.rev,
+            "key": self.key,
+            "author": self.author.to_json(),
+            "text": self.text,
+            "html": self.html,
+            "created_at": self.created_at,
+            "edited_at": self.edited_at,
+            "deleted_at": self.deleted_at,
+            "thread": None,
+            "reactions": [],
+            "attachments": [],
+            "reply_to": None,
+            "mentions": self.mentions,
+            "mentions_room": self.mentions_room,
+            "pinned": None,
+        }
+
+
+def present(message, zone=UTC):
+    """The view of a Message. `zone` only fills the clock that stands until the browser shows its own."""
+    return MessageView(
+        id=message.id,
+        room_id=message.room_id,
+        seq=message.seq,
+        v=message.v,
+        rev=message.rev,
+        key=message.key,
+        author=present_person(message.author),
+        text=message.text,
+        html=message.html,
+        created_at=iso(message.created_at),
+        clock=clock_words(message.created_at, zone),
+        edited_at=iso(message.edited_at),
+        deleted_at=iso(message.deleted_at),
+        mentions=[mention.user_id for mention in message.mentions],
+        mentions_room=message.mentions_room,
+        is_emoji_only=is_emoji_only(message.text),
+    )
+
+
+def blank(author):
+    """The view from which the browser makes the copy of a message that is on its way."""
+    return MessageView(
+        id=0, room_id=0, seq=0, v=0, rev=0, key="", author=present_person(author), text="", html="", created_at="",
+        clock="", edited_at=None, deleted_at=None, mentions=[], mentions_room=False, is_emoji_only=False,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DayView:
+    date: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Item:
+    kind: str  # message, line, day, new
+    view: object = None
+    grouped: bool = False
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A page of a room, oldest first. `newest` when it reaches the room's head."""
+
+    items: list
+    has_older: bool
+    has_newer: bool
+    first_seq: int
+    last_seq: int
+
+    @property
+    def newest(self):
+        return not self.has_newer
+
+
+def timeline(room, messages, *, viewer, has_older, has_newer, after, upto, position=None):
+    """Weave messages, lines, days and the New line into a Timeline.
+
+    after, upto   the numbers between which the room's own lines belong to this page.
+    position      the viewer's read position: the New line stands before the first message above it. None: no line.
+    """
+    zone = zone_of(viewer)
+    entries = log.of_kinds(room.stream, LINES, after=after, upto=upto, limit=200)
+    people = users_by_id(people_in(entries))
+    things = [(message.seq, message.created_at, "message", message) for message in messages]
+    things += [(entry.seq, entry.created_at, "line", entry) for entry in entries]
+    things.sort(key=lambda thing: thing[0])
+    items, last_day, previous, new_shown = [], None, None, position is None
+    for seq, created_at, kind, thing in things:
+        day = created_at.astimezone(zone).date()
+        if day != last_day:
+            items.append(Item("day", DayView(day.isoformat(), day_words(day, now().astimezone(zone).date()))))
+            last_day, previous = day, None
+        if kind == "line":
+            items.append(Item("line", present_line(thing, people, v=seq, zone=zone)))
+            previous = None
+            continue
+        if not new_shown and seq > position and thing.author_id != viewer.id and not thing.deleted_at:
+            items.append(Item("new"))
+            new_shown, previous = True, None
+        items.append(Item("message", present(thing, zone), grouped=_is_grouped(previous, thing)))
+        previous = thing
+    return Timeline(
+        items=items,
+        has_older=has_older,
+        has_newer=has_newer,
+        first_seq=messages[0].seq if messages else after,
+        last_seq=messages[-1].seq if messages else upto,
+    )
+
+
+def _is_grouped(previous, message):
+    return (
+        previous is not None
+        and previous.author_id == message.author_id
+        and not previous.deleted_at
+        and not message.deleted_at
+        and message.created_at - previous.created_at < GROUPED
+    )
+
+
+def day_words(day, today):
+    if day == today:
+        return "Today"
+    if day == today - timedelta(days=1):
+        return "Yesterday"
+    year = f" {day.year}" if day.year != today.year else ""
+    return f"{date.strftime(day, '%A')}, {day.day} {date.strftime(day, '%B')}{year}"
+
+
+@dataclass(frozen=True)
+class SidebarView:
+    community: str
+    hue: int
+    me: PersonView
+    places: list
+    user_stream: str
+    user_cursor: int
+    site_cursor: int
+    epoch: str
+    can_invite: bool
+
+    @property
+    def unread_total(self):
+        return sum(place.unread for place in self.places)
+
+    @property
+    def mentions_total(self):
+        return sum(place.mentions for place in self.places)
+
+
+def present_place(membership, counts, position, *, current=False):
+    head, unread, mentions = counts
+    return Place(
+        room=present_room(membership.room),
+        unread=unread,
+        mentions=mentions,
+        cursor=head,
+        position=position.seq if position else 0,
+        v=position.v if position else 0,
+        current=current,
+    )
+
+
+def present_sidebar(actor, current_room_id=None):
+    """What the first pane shows, with the numbers it is counted at. Four queries, whatever the number of rooms."""
+    joined = memberships(actor)
+    counts = unread_counts(actor.id)
+    read = positions(actor.id, [membership.room_id for membership in joined])
+    heads = log.heads([actor.stream, log.SITE])
+    site = the_site()
+    return SidebarView(
+        community=site.name,
+        hue=site.hue,
+        me=present_person(actor),
+        places=[
+            present_place(m, counts[m.room_id], read.get(m.room_id), current=m.room_id == current_room_id)
+            for m in joined
+        ],
+        user_stream=actor.stream,
+        user_cursor=heads.get(actor.stream, 0),
+        site_cursor=heads.get(log.SITE, 0),
+        epoch=site.epoch,
+        can_invite=bool(can_invite(actor)),
+    )
+
+
+@dataclass(frozen=True)
+class EditView:
+    rev: int
+    html: str
+    replaced_at: str
+    clock: str
+    words: str
+
+
+def present_edit(edit, *, viewer):
+    """A text that a message had before, and until when."""
+    local, today = edit.replaced_at.astimezone(zone_of(viewer)), now().astimezone(zone_of(viewer)).date()
+    return EditView(edit.rev, edit.html, iso(edit.replaced_at), f"{local:%H:%M}", day_words(local.date(), today))

@@ -1,0 +1,48 @@
+"""What a message's text and key may be, and how a text is prepared before any lock is taken."""
+
+import hashlib
+import json
+import re
+
+from chat.core.errors import Invalid
+from chat.messages.formatting import names_in, render
+from chat.messages.queries import people_named, rooms_named
+from chat.rooms.policy import may
+
+LONGEST = 20_000
+KEY = re.compile(r"[\x21-\x7e]{1,64}")
+# Control characters say nothing; bidirectional overrides make a text read as another one.
+UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(typed):
+    """The text as stored. Raises Invalid when nothing is left or it is too long."""
+    text = UNSEEN.sub("", typed.replace("\r\n", "\n").replace("\r", "\n")).strip("\n ")
+    if not text.strip():
+        raise Invalid("Write something first.", field="text")
+    if len(text) > LONGEST:
+        raise Invalid(f"That is {len(text):,} characters; {LONGEST:,} fit in one message.", field="text")
+    return text
+
+
+def check_key(key):
+    if not KEY.fullmatch(key or ""):
+        raise Invalid("The key must be 1 to 64 visible ASCII characters, such as a UUID.", field="key")
+    return key
+
+
+def body_of(actor, room, text):
+    """Render a clean text for this room: look up whom and what it names, then format. Two short queries at most."""
+    people, rooms = names_in(text)
+    return render(
+        text,
+        people=people_named(people),
+        rooms=rooms_named(rooms),
+        may_call_all="@" in text and bool(may(actor, room, "mention_all")),
+    )
+
+
+def content_hash(room_id, text):
+    """Tells a retry from another message under the same key."""
+    content = {"room": room_id, "thread": None, "text": text, "attachments": [], "reply_to": None}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

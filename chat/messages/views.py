@@ -1,0 +1,191 @@
+"""The page of a room, and what can be done to a message without script."""
+
+import uuid
+
+from flask import Blueprint, get_template_attribute, make_response, redirect, request, url_for
+
+from chat.accounts.presenter import zone_of
+from chat.accounts.signed_in import signed_in
+from chat.core import assets
+from chat.core.authorize import authorize
+from chat.core.clock import now
+from chat.core.db import snapshot
+from chat.core.errors import ChatError
+from chat.core.rate_limit import limiter
+from chat.core.web import add_error, flashes_wait, render_page, with_etag
+from chat.messages.actions import delete_message, edit_message, post_message
+from chat.messages.forms import EditForm, MessageForm
+from chat.messages.policy import can_delete, can_edit, can_see_history
+from chat.messages.presenter import present, present_edit, timeline
+from chat.messages.queries import (
+    edits_of,
+    message_for,
+    newest,
+    page_after,
+    page_around,
+    page_before,
+    unread_counts,
+)
+from chat.rooms.policy import may
+from chat.rooms.presenter import present_room
+from chat.rooms.queries import membership_of, position_of, room_for
+from chat.rooms.views import capabilities, room_view
+from chat.site.queries import the_site
+from chat.streams import log
+
+bp = Blueprint("messages", __name__)
+
+
+@bp.get("/rooms/<int:room_id>")
+@signed_in
+def page(actor, room_id):
+    """A room: its newest page, or the one before, after or around a number. One snapshot holds all of it."""
+    with snapshot():
+        room = room_for(actor, room_id)
+        where = {name: request.args.get(name, type=int) for name in ("before", "after", "around")}
+        if flashes_wait():
+            return _room_page(actor, room, **where)
+        heads = log.heads([room.stream, actor.stream, log.SITE])
+        others = unread_counts(actor.id)  # the sidebar shows them
+        today = now().astimezone(zone_of(actor)).date()  # the page says "Today"
+        made_of = (assets.stylesheet(), assets.import_map_hash())
+        parts = (the_site().epoch, heads, others, actor.id, today, made_of, request.full_path)
+        return with_etag(parts, lambda: _room_page(actor, room, **where))
+
+
+def _room_page(actor, room, *, before=None, after=None, around=None, status=200, **more):
+    membership = membership_of(actor, room)
+    is_member = bool(membership and membership.role)
+    position = position_of(actor.id, room.id) if is_member else None
+    head = log.heads([room.stream])[room.stream]
+    _, unread, mentions = unread_counts(actor.id, [room.id]).get(room.id, (head, 0, 0))
+    read_to = position.seq if position else 0
+    can = capabilities(actor, room)
+    return render_page(
+        "rooms/show.html",
+        status,
+        room=room_view(room),
+        timeline=_page(actor, room, head, before, after, around, read_to if is_member else None),
+        membership=membership.role if is_member else None,
+        position=read_to if is_member else None,
+        cursor=head,
+        unread=unread,
+        mentions=mentions,
+        can=can,
+        post_denied=None if can["post"] else may(actor, room, "post").reason,
+        key=str(uuid.uuid4()),
+        **more,
+    )
+
+
+def _page(actor, room, head, before=None, after=None, around=None, position=None):
+    """The Timeline of one page. Lines between two pages belong to the newer one of them."""
+    if around is not None:
+        messages, has_older, has_newer = page_around(room, around)
+    elif after is not None:
+        messages, has_newer = page_after(room, after)
+        has_older = True
+    else:
+        messages, has_older = newest(room) if before is None else page_before(room, before)
+        has_newer = before is not None
+    lower = messages[0].seq - 1 if messages and has_older else 0
+    upper = head if not has_newer else messages[-1].seq if messages else 0
+    if after is not None:
+        lower = after
+    elif before is not None:
+        upper = before - 1
+    return timeline(
+        room,
+        messages,
+        viewer=actor,
+        has_older=has_older,
+        has_newer=has_newer,
+        after=lower,
+        upto=upper,
+        position=position,
+    )
+
+
+@bp.get("/rooms/<int:room_id>/timeline")
+@signed_in
+def timeline_fragment(actor, room_id):
+    """One more page of a room, for script: only its items."""
+    with snapshot():
+        room = room_for(actor, room_id)
+        before, after = request.args.get("before", type=int), request.args.get("after", type=int)
+        membership = membership_of(actor, room)
+        position = position_of(actor.id, room.id) if membership and membership.role else None
+        head = log.heads([room.stream])[room.stream]
+        found = _page(actor, room, head, before, after, None, position.seq if position else None)
+        html = get_template_attribute("rooms/_timeline.html", "timeline_items")(found)
+        response = make_response(str(html))
+    response.headers["X-Has-Older"] = "true" if found.has_older else "false"
+    response.headers["X-Has-Newer"] = "true" if found.has_newer else "false"
+    response.headers["X-First-Seq"], response.headers["X-Last-Seq"] = str(found.first_seq), str(found.last_seq)
+    response.headers["X-Cursor"] = str(head)
+    return response
+
+
+@bp.post("/rooms/<int:room_id>/messages")
+@signed_in
+def create(actor, room_id):
+    room, form = room_for(actor, room_id), MessageForm()
+    try:
+        limiter.take("send", actor.id, because="You are writing very fast.")
+        message = post_message(actor, room, form.text.data or "", key=form.key.data or str(uuid.uuid4()))
+    except ChatError as error:
+        if error.status == 404:
+            raise
+        with snapshot():
+            room = room_for(actor, room_id)
+            return _room_page(actor, room, status=error.status, text=form.text.data, error=error.message)
+    return redirect(f"{room.path}#message-{message.id}", 303)
+
+
+@bp.get("/rooms/<int:room_id>/messages/<int:message_id>")
+@signed_in
+def show(actor, room_id, message_id):
+    """A permalink: the page around the message, which the fragment then points out."""
+    message = message_for(actor, message_id)
+    path = url_for("messages.page", room_id=message.room_id, around=message.seq, _anchor=f"message-{message.id}")
+    return redirect(path, 303)
+
+
+@bp.route("/messages/<int:message_id>/edit", methods=["GET", "POST"])
+@signed_in
+def edit(actor, message_id):
+    message = message_for(actor, message_id)
+    authorize(can_edit(actor, message))
+    form = EditForm(obj=message)
+    if form.is_submitted() and form.validate():
+        try:
+            limiter.take("edit", actor.id)
+            edit_message(actor, message, form.text.data or "", rev=form.rev.data)
+            return redirect(message.path, 303)
+        except ChatError as error:
+            add_error(form, error)
+    status = 422 if form.is_submitted() else 200
+    return render_page(
+        "messages/edit.html", status, room=present_room(message.room), message=present(message), form=form
+    )
+
+
+@bp.route("/messages/<int:message_id>/delete", methods=["GET", "POST"])
+@signed_in
+def delete(actor, message_id):
+    message = message_for(actor, message_id)
+    authorize(can_delete(actor, message))
+    if request.method == "POST":
+        limiter.take("edit", actor.id)
+        delete_message(actor, message)
+        return redirect(message.path, 303)
+    return render_page("messages/delete.html", room=present_room(message.room), message=present(message))
+
+
+@bp.get("/messages/<int:message_id>/history")
+@signed_in
+def history(actor, message_id):
+    message = message_for(actor, message_id)
+    authorize(can_see_history(actor, message))
+    edits = [present_edit(edit, viewer=actor) for edit in edits_of(message)]
+    return render_page("messages/history.html", room=present_room(message.room), message=present(message), edits=edits)

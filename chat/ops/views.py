@@ -1,0 +1,62 @@
+"""Addresses for machines: is the process up, can it work, what is it doing."""
+
+import hmac
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from flask_login import current_user
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from sqlalchemy import text
+
+from chat.core.db import db
+from chat.core.errors import NotFound
+
+bp = Blueprint("ops", __name__)
+
+
+@bp.get("/healthz")
+def healthz():
+    """The process answers. Touches nothing else, so that a slow database does not get the process restarted."""
+    return jsonify({"ok": True})
+
+
+@bp.get("/readyz")
+def readyz():
+    """The process can do its work: the database answers and its tables are there."""
+    try:
+        db.session.execute(text("SELECT count(*) FROM site"))
+    except Exception:
+        db.session.rollback()
+        return jsonify({"ok": False, "code": "busy", "message": "The database does not answer."}), 503
+    if current_app.extensions["live"].stopping:
+        return jsonify({"ok": False, "code": "busy", "message": "This process is stopping."}), 503
+    return jsonify({"ok": True})
+
+
+@bp.get("/metrics")
+def metrics():
+    """Prometheus metrics, for whoever has METRICS_TOKEN or runs the community."""
+    token = current_app.config["PARLEY"].metrics_token
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    by_token = bool(token) and hmac.compare_digest(given.encode(), token.encode())
+    if not by_token and getattr(current_user, "role", None) not in ("owner", "admin"):
+        raise NotFound
+    return Response(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _registry():
+    live, lag, registry = current_app.extensions["live"], current_app.extensions["lag"], CollectorRegistry()
+    for name, words, value in (
+        ("parley_connections", "Websocket connections of this process", len(live.connections)),
+        ("parley_streams", "Streams this process follows", len(live.pump.follows)),
+        ("parley_people_here", "People online or away", len(live.presence.shown)),
+        ("parley_loop_lag_seconds", "How late the event loop was just now", lag.last),
+        ("parley_loop_lag_worst_seconds", "How late it was at worst since the start", lag.worst),
+    ):
+        Gauge(name, words, registry=registry).set(value)
+    for name, words, value in (
+        ("parley_frames", "Frames published", live.pump.sent),
+        ("parley_pump_reads", "Reads of the log because numbers were missing", live.pump.reads),
+        ("parley_loop_lag_alarms", "Times the event loop was more than 50 ms late", lag.over),
+    ):
+        Counter(name, words, registry=registry).inc(value)
+    return registry

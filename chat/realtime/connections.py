@@ -1,0 +1,59 @@
+"""The connections of this process: who is behind each, and what is going on with it."""
+
+import threading
+
+
+class Connection:
+    """One browser tab or program, over one websocket.
+
+    sid          names it in /chat, presence_sid in /presence (None until it connects there)
+    user_id      the person; session_id: the signed-in session it stands on
+    lock         held while its subscriptions are made or changed, so that these happen one after the other
+    ready        set once it has been welcomed; its events wait for that
+    """
+
+    def __init__(self, transport_id, sid, user_id, session_id, token):
+        self.transport_id, self.sid, self.user_id, self.session_id = transport_id, sid, user_id, session_id
+        self.token = token
+        self.presence_sid = None
+        self.lock, self.ready = threading.RLock(), threading.Event()
+        self.alive = True
+        self.room_on_screen = None
+
+
+class Connections:
+    """Found by /chat's sid, by transport, and by person."""
+
+    def __init__(self):
+        self._by_sid, self._by_transport, self._by_user = {}, {}, {}
+
+    def add(self, connection):
+        self._by_sid[connection.sid] = connection
+        self._by_transport[connection.transport_id] = connection
+        self._by_user.setdefault(connection.user_id, set()).add(connection)
+
+    def remove(self, connection):
+        connection.alive = False
+        self._by_sid.pop(connection.sid, None)
+        if self._by_transport.get(connection.transport_id) is connection:
+            del self._by_transport[connection.transport_id]
+        own = self._by_user.get(connection.user_id, set())
+        own.discard(connection)
+        if not own:
+            self._by_user.pop(connection.user_id, None)
+
+    def get(self, sid):
+        return self._by_sid.get(sid)
+
+    def over(self, transport_id):
+        return self._by_transport.get(transport_id)
+
+    def of(self, user_id):
+        """A copy, so that the caller may end some of them."""
+        return list(self._by_user.get(user_id, ()))
+
+    def all(self):
+        return list(self._by_sid.values())
+
+    def __len__(self):
+        return len(self._by_sid)

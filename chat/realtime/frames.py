@@ -1,0 +1,154 @@
+"""Entries of a stream → the frames that clients get: each subject as it is now, in the shape the page itself shows."""
+
+from dataclasses import dataclass
+
+from flask import get_template_attribute
+
+from chat.accounts.presenter import present_person
+from chat.accounts.queries import users_by_id
+from chat.core.db import db
+from chat.messages.presenter import present as present_message
+from chat.messages.presenter import present_place
+from chat.messages.queries import messages_by_id, unread_counts
+from chat.rooms.models import Membership, Room
+from chat.rooms.presenter import people_in, present_line, present_room
+from chat.rooms.queries import memberships_of_room, memberships_of_user, positions
+from chat.site.queries import the_site
+from chat.streams.log import subject_of
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One numbered change, ready to send.
+
+    removed   the person whose membership this change ended: they get neither it nor anything newer.
+    room      the room whose subscription of this person must be made anew (frames of a person's own stream).
+    """
+
+    stream: str
+    seq: int
+    event: str
+    payload: dict
+    removed: int | None = None
+    room: int | None = None
+
+
+def present(stream, entries):
+    """{seq: Frame} of these entries of one stream. One that cannot be presented is missing. A fixed number of queries."""
+    kind, _, _ = stream.partition(":")
+    make = {"room": _room_frames, "user": _own_frames, "site": _site_frames}[kind]
+    return make(stream, entries)
+
+
+def _frame(entry, event, body, **more):
+    payload = {"stream": entry.stream, "seq": entry.seq, "change": entry.kind, **body}
+    return Frame(entry.stream, entry.seq, event, payload, **more)
+
+
+def _room_frames(stream, entries):
+    room_id = subject_of(stream)
+    about_messages = [e for e in entries if e.kind in ("posted", "edited", "deleted")]
+    lines = [e for e in entries if e not in about_messages]
+    frames = {}
+    if about_messages:
+        found = messages_by_id({e.subject_id for e in about_messages})
+        views = {id: present_message(message) for id, message in found.items()}
+        html = {id: str(_macro("messages/_message.html", "message_item")(view)) for id, view in views.items()}
+        for entry in about_messages:
+            if view := views.get(entry.subject_id):
+                body = {"message": view.to_json(), "html": html[view.id]}
+                frames[entry.seq] = _frame(entry, "message", body)
+    if lines:
+        frames |= _line_frames(room_id, lines)
+    return frames
+
+
+def _line_frames(room_id, entries):
+    people = users_by_id(people_in(entries))
+    about_members = [e for e in entries if e.kind in ("joined", "left", "role")]
+    members = memberships_of_room(room_id, {e.subject_id for e in about_members}) if about_members else {}
+    room = db.session.get(Room, room_id)
+    frames = {}
+    for entry in entries:
+        try:
+            line = present_line(entry, people, v=entry.seq)
+        except KeyError:
+            continue
+        html = str(_macro("rooms/_event.html", "event_line")(line))
+        if entry in about_members:
+            membership = members.get(entry.subject_id)
+            if membership is None:
+                continue
+            body = {
+                "user": line.user.to_json(),
+                "role": membership.role,
+                "v": membership.v,
+                "by": line.by and line.by.id,
+                "html": html,
+            }
+            removed = entry.subject_id if entry.kind == "left" else None
+            frames[entry.seq] = _frame(entry, "member", body, removed=removed)
+        else:
+            body = {"room": present_room(room).to_json(), "by": line.by and line.by.id, "html": html}
+            frames[entry.seq] = _frame(entry, "room", body)
+    return frames
+
+
+def _own_frames(stream, entries):
+    user_id = subject_of(stream)
+    room_ids = {entry.subject_id for entry in entries}
+    joined = memberships_of_user(user_id, room_ids)
+    counts = unread_counts(user_id, room_ids)
+    read = positions(user_id, room_ids)
+    frames = {}
+    for entry in entries:
+        membership = joined.get(entry.subject_id)
+        if entry.kind == "read":
+            body = _read_body(entry, read.get(entry.subject_id), counts.get(entry.subject_id))
+            if body is not None:
+                frames[entry.seq] = _frame(entry, "me", body)
+        elif membership is not None:
+            body = {"room": _own_room(membership, counts, read)}
+            frames[entry.seq] = _frame(entry, "me", body, room=entry.subject_id)
+    return frames
+
+
+def _own_room(membership: Membership, counts, read):
+    room = {"id": membership.room_id, "member": membership.role is not None, "v": membership.v_me}
+    if membership.role is not None:
+        shown = present_place(membership, counts[membership.room_id], read.get(membership.room_id))
+        room["html"] = str(_macro("rooms/_place.html", "place")(shown))
+    return room
+
+
+def _read_body(entry, position, counts):
+    if position is None:
+        return None
+    head, unread, mentions = counts or (0, 0, 0)
+    return {
+        "room": entry.subject_id,
+        "position": position.seq,
+        "v": position.v,
+        "unread": unread,
+        "mentions": mentions,
+        "at": head,
+    }
+
+
+def _site_frames(_stream, entries):
+    people = users_by_id({e.subject_id for e in entries if e.kind == "person"})
+    frames = {}
+    for entry in entries:
+        if entry.kind == "person" and (user := people.get(entry.subject_id)):
+            view = present_person(user)
+            more = {"username": view.username, "initials": view.initials, "hue": view.hue, "path": view.path}
+            frames[entry.seq] = _frame(entry, "site", {"user": view.to_json() | more})
+        elif entry.kind == "settings":
+            site = the_site()
+            body = {"site": {"name": site.name, "hue": site.hue, "v": site.v}}
+            frames[entry.seq] = _frame(entry, "site", body)
+    return frames
+
+
+def _macro(template, name):
+    return get_template_attribute(template, name)

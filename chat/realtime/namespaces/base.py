@@ -1,0 +1,61 @@
+"""What every socket event has in common: who asks, what they sent, and an answer in any case.
+
+Flask-SocketIO builds a request context for each event and copies the session into it at the first. We do neither: the
+handlers get the connection and the acting person as arguments, and the session's row is read again for every event, since
+it may have been revoked after the connection was made.
+"""
+
+import logging
+
+from flask_socketio import Namespace
+
+from chat.accounts.signed_in import session_for
+from chat.core.db import db
+from chat.core.errors import ChatError, Invalid, Unauthorized
+from chat.realtime import wire
+
+log = logging.getLogger(__name__)
+
+
+class BaseNamespace(Namespace):
+    """Dispatches the events of wire.py to `on_<event>(connection, actor, form)`. One instance serves everybody, so nothing
+    about a connection is kept on `self`."""
+
+    def __init__(self, namespace, live):
+        super().__init__(namespace)
+        self.live = live
+
+    def trigger_event(self, event, *args):
+        """Called by python-socketio for every event, connecting and disconnecting included. Returns the acknowledgement."""
+        sid = args[0]
+        if event == "connect" and self.connection(sid) is None:  # a client may send an event of this name, too
+            return self.arrive(sid, args[1])
+        if event == "disconnect":
+            return self.leave(sid)
+        if event not in wire.CLIENT[self.namespace]:
+            return {"ok": False, "code": "unknown_event", "message": f"{self.namespace} has no event of that name."}
+        try:
+            return self.answer(event, sid, args[1:])
+        except ChatError as error:
+            return error.to_json()
+        except Exception:
+            log.exception("%s failed", event)
+            return {"ok": False, "code": "error", "message": "That broke on our side. Try again in a moment."}
+
+    def answer(self, event, sid, data):
+        connection = self.connection(sid)
+        if connection is None or not connection.alive:
+            raise Unauthorized
+        connection.ready.wait()
+        with self.live.app.app_context():
+            try:
+                session = session_for(connection.token)
+                if session is None:
+                    raise Unauthorized
+                if len(data) != 1:
+                    raise Invalid(f"Send one object with {', '.join(wire.CLIENT[self.namespace][event].fields)}.")
+                form = wire.parse(self.namespace, event, data[0])
+                answer = getattr(self, f"on_{event}")(connection, session.user, form)
+                return {"ok": True, **(answer or {})}
+            finally:
+                db.session.rollback()

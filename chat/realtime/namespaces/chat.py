@@ -1,0 +1,124 @@
+import logging
+
+from flask_socketio import ConnectionRefusedError
+
+from chat.accounts.signed_in import cookie_value, session_for
+from chat.core.clock import iso, now
+from chat.core.rate_limit import limiter
+from chat.messages.actions import delete_message, edit_message, post_message
+from chat.messages.presenter import present
+from chat.messages.queries import message_for
+from chat.messages.text import LONGEST
+from chat.realtime import wire
+from chat.realtime.connections import Connection
+from chat.realtime.namespaces.base import BaseNamespace
+from chat.realtime.subscriptions import MOST_FRAMES
+from chat.rooms.actions import join_room, leave_room, mark_read, mark_unread
+from chat.rooms.queries import room_for
+from chat.streams.log import heads
+
+log = logging.getLogger(__name__)
+
+
+def refused():
+    """The CONNECT_ERROR that clients see: message "unauthorized", data {"code": "unauthorized"}."""
+    return ConnectionRefusedError("unauthorized", {"code": "unauthorized"})
+
+
+class ChatNamespace(BaseNamespace):
+    """/chat: numbered and durable."""
+
+    def __init__(self, live):
+        super().__init__("/chat", live)
+
+    def connection(self, sid):
+        return self.live.connections.get(sid)
+
+    def arrive(self, sid, environ):
+        """A connection stands on a signed-in session, and on a page of ours: another site's page brings our cookie, too,
+        but not our Origin."""
+        live = self.live
+        if environ.get("HTTP_ORIGIN") not in live.settings.origins:
+            raise refused()
+        with live.app.app_context():
+            token = cookie_value(environ.get("HTTP_COOKIE"))
+            session = session_for(token)
+            if session is None:
+                raise refused()
+            connection = Connection(live.chat.transport_of(sid), sid, session.user_id, session.id, token)
+        live.connections.add(connection)
+        with live.app.app_context():  # again: from now on a revocation finds it, before now it may have missed it
+            if session_for(token) is None:
+                live.connections.remove(connection)
+                raise refused()
+        live.spawn(self.welcome, connection)
+
+    def welcome(self, connection):
+        """Subscribe, then say hello; only then are this client's events looked at."""
+        live = self.live
+        try:
+            streams = live.subscriptions.welcome(connection)
+            if connection.alive:
+                hello = {
+                    "proto": wire.PROTO,
+                    "epoch": live.pump.epoch,
+                    "user": connection.user_id,
+                    "streams": streams,
+                    "server_time": iso(now()),
+                    "limits": {"text": LONGEST, "frames": MOST_FRAMES},
+                }
+                live.chat.send(connection.sid, "hello", hello)
+        except Exception:
+            log.exception("A connection could not be welcomed; it is closed and will come again.")
+            self.leave(connection.sid)
+            live.chat.close(connection.transport_id)
+        finally:
+            connection.ready.set()
+
+    def leave(self, sid):
+        connection = self.connection(sid)
+        if connection is not None:
+            self.live.connections.remove(connection)
+            self.live.pump.forget(connection)
+            self.live.presence.left(connection)
+            connection.ready.set()
+
+    def on_join(self, connection, actor, form):
+        limiter.take("room", actor.id)
+        room = room_for(actor, form.room)
+        join_room(actor, room)
+        self.live.subscriptions.reconcile(connection, room.id)
+        return {"room": room.id, "head": heads([room.stream])[room.stream]}
+
+    def on_leave(self, connection, actor, form):
+        limiter.take("room", actor.id)
+        leave_room(actor, room_for(actor, form.room))
+
+    def on_message(self, connection, actor, form):
+        limiter.take("send", actor.id, because="You are writing very fast.")
+        message = post_message(actor, room_for(actor, form.room), form.text, key=form.key)
+        return {"message": present(message).to_json()}
+
+    def on_edit(self, connection, actor, form):
+        limiter.take("edit", actor.id)
+        message = edit_message(actor, message_for(actor, form.message), form.text, rev=form.rev)
+        return {"message": present(message).to_json()}
+
+    def on_delete(self, connection, actor, form):
+        limiter.take("edit", actor.id)
+        return {"message": present(delete_message(actor, message_for(actor, form.message))).to_json()}
+
+    def on_read(self, connection, actor, form):
+        limiter.take("read", actor.id)
+        position = mark_read(actor, room_for(actor, form.room), form.seq)
+        return {"seq": position.seq, "v": position.v}
+
+    def on_unread(self, connection, actor, form):
+        limiter.take("read", actor.id)
+        position = mark_unread(actor, room_for(actor, form.room), form.seq)
+        return {"seq": position.seq, "v": position.v}
+
+    def on_resume(self, connection, actor, form):
+        limiter.take("resume", actor.id)
+        everything = bool(form.all)
+        return self.live.subscriptions.resume(connection, epoch=form.epoch, cursors=form.streams, everything=everything)

@@ -1,0 +1,382 @@
+"""The pump: one for each process. It sends the entries of every stream that has local subscribers, in number order.
+
+It wakes when a local transaction commits (which hands over its frames, built from the rows as that transaction wrote
+them), on a hint from the bus, and on a poll of the heads once a second. If the next number is at hand it is sent; if
+numbers are missing they are read from the database first, in one snapshot. So order, no gap and no duplicate depend on
+nothing but the log.
+
+Between two waits (database, locks) everything here runs without letting another green thread in: that is what makes
+"check, then send" exact. Methods that may wait say so.
+"""
+
+import logging
+import threading
+from collections import namedtuple
+
+from sqlalchemy import select, true
+
+from chat.core.db import db, snapshot
+from chat.realtime.frames import present
+from chat.site.models import Site
+from chat.streams import log
+from chat.streams.models import Entry, Stream
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200  # entries read at once
+Access = namedtuple("Access", "seq kind subject_id data")
+
+
+class Subscription:
+    """A connection's part in one stream. `joined` None: registered, the membership not yet read.
+
+    joined    the number at which the membership it stands for began (0 for streams without members)
+    removed   the newest removal of this person that the pump met while `joined` was unknown
+    """
+
+    __slots__ = ("joined", "removed")
+
+    def __init__(self):
+        self.joined, self.removed = None, 0
+
+
+class Follow:
+    """One stream as this process follows it. `cursor`: the number it has sent up to, None while it is being opened."""
+
+    __slots__ = ("cursor", "handed", "known", "name", "opened", "reading", "subscriptions")
+
+    def __init__(self, name):
+        self.name, self.cursor, self.known, self.reading = name, None, 0, False
+        self.handed, self.subscriptions, self.opened = {}, {}, threading.Event()
+
+    @property
+    def behind(self):
+        return self.cursor is not None and max(self.known, max(self.handed, default=0)) > self.cursor
+
+
+class Pump:
+    """See the module. `start()` it once in a process that serves.
+
+    fanout        where frames go (chat.fanout)
+    connections   who is connected (chat.realtime.connections)
+    spawn(fn, *args) and sleep(seconds) come from the async library.
+    """
+
+    def __init__(self, app, fanout, connections, bus, *, spawn, sleep):
+        self.app, self.fanout, self.connections, self.bus = app, fanout, connections, bus
+        self.spawn, self.sleep = spawn, sleep
+        self.follows = {}
+        self.epoch, self.access = None, 0
+        self.on_access = lambda change: None  # set by revoke.py
+        self.reconcile = lambda connection, room_id: None  # set by subscriptions.py
+        self.after_poll = []  # small things to do once a second
+        self.reads = self.sent = 0
+
+    # ---- from the transaction ---------------------------------------------------------------------------------------
+
+    def capture(self, event, transaction):
+        """Subscriber, within: note what changed, so that its frames are built before the commit, under the lock."""
+        transaction.handover.setdefault("changes", []).extend(event.changes())
+        transaction.before_commit(self._hand_over)
+
+    def _hand_over(self, transaction):
+        """Build the frames of streams that are followed here, with the epoch and the head of `access` they are as new as."""
+        changes = transaction.handover["changes"]
+        wanted = {}
+        for change in changes:
+            if change.stream in self.follows:
+                wanted.setdefault(change.stream, set()).add(change.seq)
+        access = [Access(c.seq, c.kind, c.subject_id, c.data) for c in changes if c.stream == log.ACCESS]
+        if not wanted and not (access and self.follows):
+            return
+        frames = []
+        for stream, numbers in wanted.items():
+            entries = db.session.scalars(select(Entry).where(Entry.stream == stream, Entry.seq.in_(numbers))).all()
+            frames += present(stream, entries).values()
+        epoch, access_head = self._epoch_and_access()
+        transaction.handover["ready"] = (epoch, access_head, access, frames)
+
+    def wake(self, event, transaction):
+        """Subscriber, after: send what the transaction handed over, and tell other processes. Once a transaction."""
+        changes = transaction.handover.pop("changes", ())
+        epoch, access_head, access, frames = transaction.handover.pop("ready", (self.epoch, 0, (), ()))
+        if frames or access:
+            if epoch != self.epoch:
+                self.start_afresh(epoch)
+            for change in access:
+                if change.seq == self.access + 1:
+                    self._handle_access(change)
+            for frame in frames:
+                follow = self.follows.get(frame.stream)
+                if follow is not None and (follow.cursor is None or frame.seq > follow.cursor):
+                    follow.handed[frame.seq] = (frame, access_head)
+            for name in dict.fromkeys(frame.stream for frame in frames):
+                if name in self.follows:
+                    self._advance(self.follows[name])
+        for change in changes:
+            self.bus.hint(change.stream, change.seq)
+
+    # ---- from the bus and the clock ---------------------------------------------------------------------------------
+
+    def start(self):
+        """Begin to poll. Waits for the database once."""
+        with self.app.app_context():
+            self.epoch, self.access = self._epoch_and_access()
+        self.bus.listen(self.hinted)
+        self.spawn(self._poll_for_ever)
+
+    def hinted(self, stream, head):
+        follow = self.follows.get(stream)
+        if follow is not None and follow.cursor is not None and head > follow.cursor:
+            follow.known = max(follow.known, head)
+            self._advance(follow)
+
+    def _poll_for_ever(self):
+        while True:
+            self.sleep(1)
+            try:
+                self.poll()
+            except Exception:
+                logger.exception("The poll failed; it is tried again in a second.")
+
+    def poll(self):
+        """Compare every followed stream's head, `access` and the epoch with the database. Waits."""
+        names = list(self.follows)
+        with self.app.app_context(), snapshot():
+            epoch, access_head = self._epoch_and_access()
+            heads = log.heads(names)
+            news = self._access_after(self.access) if epoch == self.epoch and access_head > self.access else []
+        if epoch != self.epoch or access_head < self.access:
+            self.start_afresh(epoch)
+        for change in news:
+            self._handle_access(change)
+        for name, head in heads.items():
+            follow = self.follows.get(name)
+            if follow is None or follow.cursor is None:
+                continue
+            if head > follow.cursor:
+                follow.known = max(follow.known, head)
+            self._advance(follow)
+        for task in self.after_poll:
+            task()
+
+    def _epoch_and_access(self):
+        both = select(Site.epoch, Stream.head).join(Stream, true()).where(Stream.name == log.ACCESS)
+        row = db.session.execute(both).first()
+        return tuple(row) if row else (None, 0)
+
+    def _access_after(self, seq):
+        entries = log.since(log.ACCESS, seq)
+        return [Access(e.seq, e.kind, e.subject_id, e.data) for e in entries] if entries is not None else []
+
+    def _handle_access(self, change):
+        if change.seq > self.access:
+            self.access = change.seq
+            self.on_access(change)
+
+    def start_afresh(self, epoch):
+        """Another epoch, or numbers that went back: whatever anyone here holds is worthless. Everybody reconnects."""
+        if self.epoch is not None:  # None: nobody had set it up yet when this process began
+            logger.warning("The database was replaced (epoch %s). All connections start afresh.", epoch)
+        self.epoch, self.access, self.follows = epoch, 0, {}
+        for connection in self.connections.all():
+            self.fanout.send(connection.sid, "reset", {"stream": "*", "reason": "epoch"})
+            self.connections.remove(connection)
+            self.spawn(self.fanout.close, connection.transport_id)
+
+    # ---- subscriptions ----------------------------------------------------------------------------------------------
+
+    def listen(self, names, connection):
+        """Register `connection` with these streams, before anything is read for it. Waits.
+
+        From here on the pump sees it, and notes removals for it. A stream that nobody followed begins at the head it
+        has now.
+        """
+        fresh = []
+        for name in names:
+            follow = self.follows.get(name)
+            if follow is None:
+                follow = self.follows[name] = Follow(name)
+                fresh.append(follow)
+            if connection.alive:
+                follow.subscriptions.setdefault(connection, Subscription())
+        if fresh:
+            self._open(fresh)
+        for name in names:
+            if follow := self.follows.get(name):
+                follow.opened.wait()
+
+    def _open(self, follows):
+        try:
+            with self.app.app_context():
+                heads = log.heads([follow.name for follow in follows])
+        except Exception:
+            for follow in follows:
+                self.follows.pop(follow.name, None)
+                follow.opened.set()
+            raise
+        for follow in follows:
+            follow.cursor = follow.known = heads.get(follow.name, 0)
+            follow.opened.set()
+            self._advance(follow)
+
+    def subscription(self, name, connection):
+        """The Subscription that a connection has, active or registered, or None."""
+        follow = self.follows.get(name)
+        return follow and follow.subscriptions.get(connection)
+
+    def active(self, name, connection):
+        """The same, None while it is only registered."""
+        subscription = self.subscription(name, connection)
+        return subscription if subscription and subscription.joined is not None else None
+
+    def streams_of(self, connection):
+        """The streams whose frames a connection gets."""
+        return [name for name in self.follows if self.active(name, connection)]
+
+    def activate(self, name, connection, joined):
+        """Let frames flow, for a membership that began at number `joined`. Does not wait.
+
+        False when what was read may be outdated: a removal newer than it was met since, or the connection was dropped
+        from the stream. The caller registers and reads again.
+        """
+        subscription = self.subscription(name, connection)
+        if subscription is None or subscription.removed > joined or not connection.alive:
+            return False
+        if subscription.joined is None:
+            self.fanout.enter(connection.sid, name)
+        subscription.joined = max(joined, subscription.joined or 0)
+        return True
+
+    def drop(self, name, connection):
+        """End a subscription, active or registered. Does not wait."""
+        follow = self.follows.get(name)
+        subscription = follow and follow.subscriptions.pop(connection, None)
+        if subscription and subscription.joined is not None and connection.alive:
+            self.fanout.leave(connection.sid, name)
+        if follow and not follow.subscriptions and follow.cursor is not None and not follow.reading:
+            del self.follows[name]
+
+    def forget(self, connection):
+        """The connection is gone. Does not wait."""
+        for name in [n for n, follow in self.follows.items() if connection in follow.subscriptions]:
+            self.drop(name, connection)
+
+    def cursor(self, name):
+        """The number up to which this process has sent `name`."""
+        return self.follows[name].cursor
+
+    def _drop_removed(self, follow, seq, user_id):
+        """Somebody was removed at number `seq`: nothing from there on reaches them. An older removal than the
+        membership a subscription stands for is ignored."""
+        for connection in self.connections.of(user_id):
+            subscription = follow.subscriptions.get(connection)
+            if subscription is None:
+                continue
+            if subscription.joined is None:
+                subscription.removed = max(subscription.removed, seq)
+            elif seq > subscription.joined:
+                del follow.subscriptions[connection]
+                self.fanout.leave(connection.sid, follow.name)
+
+    # ---- sending ----------------------------------------------------------------------------------------------------
+
+    def _advance(self, follow):
+        """Send what is next and at hand; if numbers are missing, begin to read them. Does not wait."""
+        if follow.cursor is None or follow.reading:
+            return
+        for seq in [s for s in follow.handed if s <= follow.cursor]:
+            del follow.handed[seq]
+        while follow.cursor + 1 in follow.handed:
+            frame, access = follow.handed[follow.cursor + 1]
+            if access > self.access:  # somebody was signed out before this was written: handle that first
+                break
+            del follow.handed[frame.seq]
+            self._deliver(follow, frame)
+        if follow.behind:
+            follow.reading = True
+            self.spawn(self._read, follow)
+
+    def _deliver(self, follow, frame):
+        if frame.removed is not None:
+            self._drop_removed(follow, frame.seq, frame.removed)
+        self.fanout.publish(follow.name, frame.event, frame.payload)
+        self.sent += 1
+        follow.cursor = frame.seq
+        if frame.room is not None:
+            for connection in self.connections.of(log.subject_of(follow.name)):
+                self.spawn(self.reconcile, connection, frame.room)
+
+    def _read(self, follow):
+        """Read and send until nothing is missing. One reader for each stream at a time. Waits."""
+        try:
+            while follow.behind and self.follows.get(follow.name) is follow:
+                self._send_read(follow, self._look(follow))
+        except Exception:
+            logger.exception("Reading %s failed; the next poll tries again.", follow.name)
+        finally:
+            follow.reading = False
+        if self.follows.get(follow.name) is follow:
+            if follow.subscriptions:
+                if any(s > follow.cursor for s in follow.handed):
+                    self._advance(follow)
+            else:
+                del self.follows[follow.name]
+
+    def _look(self, follow):
+        """One snapshot: some entries as frames, every removal up to the head, and how far revocations have come."""
+        self.reads += 1
+        name, cursor = follow.name, follow.cursor
+        with self.app.app_context(), snapshot():
+            epoch, access_head = self._epoch_and_access()
+            if epoch != self.epoch:
+                return epoch, [], 0, [], None
+            access = self._access_after(self.access) if access_head > self.access else []
+            head, _floor = log.head_and_floor(name) or (0, 0)
+            if head < cursor:
+                return None, [], head, [], None
+            entries = log.since(name, cursor, limit=BATCH)
+            if entries is None:
+                return epoch, access, head, [], None
+            removals = log.of_kinds(name, ("left",), after=cursor, upto=head, limit=10_000) if entries else []
+            removals = [(entry.seq, entry.subject_id) for entry in removals]
+            frames = present(name, entries)
+            if len(frames) != len(entries):
+                return epoch, access, head, removals, None
+            return epoch, access, head, removals, [frames[entry.seq] for entry in entries]
+
+    def _send_read(self, follow, found):
+        """Send what was read. Does not wait."""
+        epoch, access, head, removals, frames = found
+        if epoch != self.epoch:
+            self.start_afresh(epoch or self.epoch)
+            return
+        for change in access:
+            self._handle_access(change)
+        for seq, user_id in removals:  # what was read is as new as the head: so are these
+            self._drop_removed(follow, seq, user_id)
+        if frames is None:
+            self._begin_again(follow, head)
+            return
+        for frame in frames:
+            if frame.seq == follow.cursor + 1:
+                self._deliver(follow, frame)
+        if head <= follow.cursor:
+            follow.known = follow.cursor  # a hint that promised more than there is
+        follow.handed = {s: f for s, f in follow.handed.items() if s > follow.cursor}
+
+    def _begin_again(self, follow, head):
+        """The log does not reach back, or an entry cannot be shown: go to the head. Removals may be among what is gone,
+        so every subscription is made anew; a stream never stops."""
+        follow.cursor = follow.known = max(head, follow.cursor)
+        follow.handed = {s: f for s, f in follow.handed.items() if s > follow.cursor}
+        room_id = log.subject_of(follow.name) if follow.name.startswith("room:") else None
+        for connection, subscription in list(follow.subscriptions.items()):
+            if room_id is None:
+                payload = {"stream": follow.name, "head": follow.cursor}
+                self.fanout.send(connection.sid, "subscribed", payload)
+            elif subscription.joined is not None:
+                self.drop(follow.name, connection)
+                self.spawn(self.reconcile, connection, room_id)
+            else:
+                subscription.removed = follow.cursor

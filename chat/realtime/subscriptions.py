@@ -1,0 +1,170 @@
+"""Who gets which stream, and what they missed. Always in this order: register, read, activate.
+
+A connection is first known to the pump, then its memberships are read, then frames flow. A removal that the pump meets in
+between makes it register and read again. So neither an addition nor a removal can fall into a gap.
+"""
+
+import threading
+
+from chat.core.db import snapshot
+from chat.messages.queries import unread_counts
+from chat.realtime.frames import present
+from chat.realtime.json import dumps
+from chat.rooms.queries import joined_numbers, positions
+from chat.streams import log
+
+MOST_FRAMES, MOST_BYTES = 500, 512 * 1024
+AT_ONCE = 8  # resume requests that one process answers at the same time
+
+
+class Subscriptions:
+    """Makes and changes the subscriptions of connections, through the pump."""
+
+    def __init__(self, app, pump):
+        self.app, self.pump = app, pump
+        self._places = threading.Semaphore(AT_ONCE)
+
+    def welcome(self, connection):
+        """Subscribe a new connection to its own stream, the site and its rooms. Waits, but not after activating.
+
+        Returns {stream: number it begins behind}.
+        """
+        own = [log.user_stream(connection.user_id), log.SITE]
+        with connection.lock:
+            self.pump.listen(own, connection)
+            self._subscribe(connection, list(self._joined(connection)))
+            for name in own:
+                self.pump.activate(name, connection, 0)
+            return {name: self.pump.cursor(name) for name in self.pump.streams_of(connection)}
+
+    def reconcile(self, connection, room_id):
+        """Make the subscription to one room what the membership now says. Waits.
+
+        One that begins here is announced with the number it begins behind.
+        """
+        name = log.room_stream(room_id)
+        connection.ready.wait()
+        with connection.lock:
+            _, begun = self._subscribe(connection, [room_id])
+            if begun:
+                self._announce(connection, name)
+
+    def resume(self, connection, *, epoch, cursors, everything):
+        """What a client missed: the answer to `resume`, see docs/protocol.md. Waits.
+
+        cursors      {stream: number it has, or None for a stream it has no copy of}
+        everything   also say where the rooms stand that it did not name
+        """
+        with self._places, connection.lock:
+            rooms = [log.subject_of(name) for name in cursors if _is_room(name)]
+            if everything:
+                rooms = list(dict.fromkeys([*rooms, *self._joined(connection)]))
+
+            def read(joined):
+                if epoch != self.pump.epoch:
+                    return {"epoch": self.pump.epoch, "streams": {"*": {"reset": True}}}
+                return self._answer(connection, cursors, joined, everything)
+
+            answer, begun = self._subscribe(connection, rooms, read)
+            for name in begun:
+                if self.pump.cursor(name) > answer["streams"].get(name, {}).get("head", 0):
+                    self._announce(connection, name)  # something was sent between reading and activating
+            return answer
+
+    def _announce(self, connection, name):
+        self.pump.fanout.send(connection.sid, "subscribed", {"stream": name, "head": self.pump.cursor(name)})
+
+    def _joined(self, connection):
+        with self.app.app_context():
+            return joined_numbers(connection.user_id)
+
+    def _subscribe(self, connection, rooms, read=lambda joined: None):
+        """Register with the rooms, read memberships (and `read`) in one snapshot, activate. Waits, but not after that.
+
+        Returns (what `read` returned, [streams whose subscription begins here]).
+        """
+        names = {room_id: log.room_stream(room_id) for room_id in rooms}
+        before = {name: self.pump.active(name, connection) for name in names.values()}
+        while True:
+            self.pump.listen(names.values(), connection)
+            with self.app.app_context(), snapshot():
+                joined = joined_numbers(connection.user_id)
+                found = read(joined)
+            again = False
+            for room_id, name in names.items():
+                if room_id not in joined:
+                    self.pump.drop(name, connection)
+                elif not self.pump.activate(name, connection, joined[room_id]):
+                    self.pump.drop(name, connection)
+                    again = connection.alive
+            if not again:
+                now = {name: self.pump.active(name, connection) for name in names.values()}
+                return found, [name for name in now if now[name] and now[name] is not before[name]]
+
+    # ---- the answer -------------------------------------------------------------------------------------------------
+
+    def _answer(self, connection, cursors, joined, everything):
+        """Inside the snapshot that confirmed the memberships: heads, entries, subjects, counts, positions."""
+        names = list(cursors)
+        if everything:
+            names += [name for room_id in joined if (name := log.room_stream(room_id)) not in cursors]
+        allowed = {log.user_stream(connection.user_id), log.SITE}
+        rooms = [room_id for name in names if _is_room(name) and (room_id := log.subject_of(name)) in joined]
+        counts, read = unread_counts(connection.user_id, rooms), positions(connection.user_id, rooms)
+        budget, streams = Budget(), {}
+        for name in names:
+            room_id = log.subject_of(name) if _is_room(name) else None
+            if (room_id is not None and room_id not in joined) or (room_id is None and name not in allowed):
+                streams[name] = {"gone": True}
+                continue
+            part = _missed(name, cursors.get(name), joined.get(room_id, 0), budget)
+            if room_id is not None and "head" in part and not part.get("more"):
+                _, unread, mentions = counts[room_id]
+                position = read.get(room_id)
+                part |= {"unread": unread, "mentions": mentions}
+                part["read"] = {"seq": position.seq, "v": position.v} if position else {"seq": 0, "v": 0}
+            streams[name] = part
+        return {"epoch": self.pump.epoch, "streams": streams}
+
+
+class Budget:
+    """How much one answer may still hold, over all its streams."""
+
+    def __init__(self):
+        self.frames, self.bytes = MOST_FRAMES, MOST_BYTES
+
+    def take(self, frame):
+        """Count one [event, payload]. False when it does not fit; the first always does, so that a reader gets on."""
+        size = len(dumps(frame))
+        if self.frames < 1 or (size > self.bytes and self.frames < MOST_FRAMES):
+            self.frames = 0
+            return False
+        self.frames, self.bytes = self.frames - 1, self.bytes - size
+        return True
+
+
+def _is_room(name):
+    kind, _, number = name.partition(":")
+    return kind == "room" and number.isdecimal() and str(int(number)) == number and len(number) < 10
+
+
+def _missed(name, cursor, joined, budget):
+    """One stream's part of the answer."""
+    head, floor = log.head_and_floor(name) or (0, 0)
+    if cursor is None:
+        return {"head": head, "frames": []}
+    if not floor <= cursor <= head or cursor < joined or head - cursor > log.TOO_MANY:
+        return {"reset": True}
+    frames, upto = [], cursor
+    while upto < head and budget.frames > 0:
+        entries = log.since(name, upto, limit=min(100, budget.frames))
+        made = present(name, entries) if entries else {}
+        if entries is None or len(made) != len(entries):
+            return {"reset": True}
+        for entry in entries:
+            frame = [made[entry.seq].event, made[entry.seq].payload]
+            if not budget.take(frame):
+                break
+            frames.append(frame)
+            upto = entry.seq
+    return {"head": head, "frames": frames, "upto": upto, "more": upto < head}

@@ -1,0 +1,23 @@
+"""Everything a person can do to rooms and their members."""
+
+from chat.rooms.actions.create import create_room, found_community
+from chat.rooms.actions.members import add_member, join_default_rooms, join_room, leave_room, remove_member, set_role
+from chat.rooms.actions.read import mark_all_read, mark_read, mark_unread
+from chat.rooms.actions.settings import archive_room, change_room, restore_room
+
+__all__ = [
+    "add_member",
+    "archive_room",
+    "change_room",
+    "create_room",
+    "found_community",
+    "join_default_rooms",
+    "join_room",
+    "leave_room",
+    "mark_all_read",
+    "mark_read",
+    "mark_unread",
+    "remove_member",
+    "restore_room",
+    "set_role",
+]

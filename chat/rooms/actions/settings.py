@@ -1,0 +1,60 @@
+from chat.core.authorize import authorize
+from chat.core.clock import now
+from chat.core.db import db
+from chat.core.transaction import transaction
+from chat.rooms.actions.create import refuse_taken_name
+from chat.rooms.events import RoomChanged
+from chat.rooms.names import DESCRIPTION_LENGTH, TOPIC_LENGTH, line, paragraph, room_name
+from chat.rooms.policy import may
+from chat.rooms.queries import room_for
+from chat.streams.log import lock, next_seq
+
+
+def change_room(actor, room, *, name, topic, description):
+    """Set a room's name, topic and description. Each that differs is one change; setting what is set takes no number."""
+    wanted = {
+        "name": room_name(name),
+        "topic": line(topic, TOPIC_LENGTH, "topic"),
+        "description": paragraph(description, DESCRIPTION_LENGTH, "description"),
+    }
+    with transaction() as record:
+        lock(room.stream)
+        room_for(actor, room.id)
+        authorize(may(actor, room, "change"))
+        if wanted["name"] != room.name:
+            refuse_taken_name(actor, wanted["name"], room.kind, besides=room)
+        for attribute, kind in (("name", "renamed"), ("topic", "topic"), ("description", "description")):
+            if wanted[attribute] != getattr(room, attribute):
+                setattr(room, attribute, wanted[attribute])
+                _number(record, actor, room, kind)
+    return room
+
+
+def archive_room(actor, room):
+    """Close a room for writing. Its members go on reading it."""
+    with transaction() as record:
+        lock(room.stream)
+        room_for(actor, room.id)
+        authorize(may(actor, room, "archive"))
+        if not room.archived_at:
+            room.archived_at = now()
+            _number(record, actor, room, "archived")
+    return room
+
+
+def restore_room(actor, room):
+    """Open an archived room again."""
+    with transaction() as record:
+        lock(room.stream)
+        room_for(actor, room.id)
+        authorize(may(actor, room, "archive"))
+        if room.archived_at:
+            room.archived_at = None
+            _number(record, actor, room, "restored")
+    return room
+
+
+def _number(record, actor, room, kind):
+    room.v = next_seq(room.stream)
+    db.session.flush()
+    record(RoomChanged(room.id, room.v, kind, actor.id))

@@ -1,0 +1,171 @@
+"""Which rooms, which members, how far read."""
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import joinedload
+
+from chat.accounts.models import User
+from chat.core.db import db
+from chat.core.errors import Conflict, Invalid, NotFound
+from chat.rooms.models import Membership, Position, Room
+from chat.streams.models import Entry, Stream
+
+NO_ROOM = "There is no such room, or you are not in it."
+
+
+def membership_of(actor, room):
+    """The row that joins them, also of someone who has left; None when there never was one."""
+    return db.session.get(Membership, (room.id, actor.id))
+
+
+def room_for(actor, room_id):
+    """The room, if `actor` may know that it exists. Raises NotFound otherwise, with the same sentence in both cases."""
+    room = db.session.get(Room, room_id) if isinstance(room_id, int) and 0 < room_id < 2**31 else None
+    if room is None or (room.is_private and not ((found := membership_of(actor, room)) and found.role)):
+        raise NotFound(NO_ROOM, field="room")
+    return room
+
+
+def joined_room_for(actor, room_id):
+    """Like room_for, but only rooms that `actor` is in."""
+    room = room_for(actor, room_id)
+    found = membership_of(actor, room)
+    if not (found and found.role):
+        raise NotFound(NO_ROOM, field="room")
+    return room
+
+
+def memberships(actor):
+    """The actor's memberships with their rooms, by the room's name. One query."""
+    return db.session.scalars(
+        select(Membership)
+        .where(Membership.user_id == actor.id, Membership.role.is_not(None))
+        .join(Membership.room)
+        .options(joinedload(Membership.room))
+        .order_by(Room.archived_at.is_not(None), Room.name, Room.id)
+    ).all()
+
+
+def memberships_of_room(room_id, user_ids):
+    """{user id: Membership} of these people, present or past, as stored now. One query."""
+    found = db.session.scalars(
+        select(Membership).where(Membership.room_id == room_id, Membership.user_id.in_(user_ids))
+    )
+    return {membership.user_id: membership for membership in found}
+
+
+def memberships_of_user(user_id, room_ids):
+    """{room id: Membership} of one person, present or past, with the rooms. One query."""
+    found = db.session.scalars(
+        select(Membership)
+        .where(Membership.user_id == user_id, Membership.room_id.in_(room_ids))
+        .options(joinedload(Membership.room))
+    )
+    return {membership.room_id: membership for membership in found}
+
+
+def joined_numbers(user_id):
+    """{room id: number at which the membership began} of everything a person is in. One query."""
+    rows = db.session.execute(
+        select(Membership.room_id, Membership.joined).where(Membership.user_id == user_id, Membership.role.is_not(None))
+    )
+    return dict(rows.tuples().all())
+
+
+def members(room):
+    """The people in a room: owners first, then by name. One query."""
+    return db.session.scalars(
+        select(Membership)
+        .where(Membership.room_id == room.id, Membership.role.is_not(None))
+        .join(Membership.user)
+        .options(joinedload(Membership.user))
+        .order_by(Membership.role.desc(), func.lower(User.name), User.id)
+    ).all()
+
+
+def member_counts(room_ids):
+    """{room id: people in it}. One query."""
+    rows = db.session.execute(
+        select(Membership.room_id, func.count())
+        .where(Membership.room_id.in_(room_ids), Membership.role.is_not(None))
+        .group_by(Membership.room_id)
+    )
+    return dict(rows.tuples().all())
+
+
+def rooms_to_find(actor, words="", *, limit=200):
+    """The directory: public rooms and the actor's own, whose name, topic or description has `words`. One query."""
+    mine = select(Membership.room_id).where(Membership.user_id == actor.id, Membership.role.is_not(None))
+    query = select(Room).where(or_(Room.kind == "public", Room.id.in_(mine)))
+    if words:
+        like = f"%{_escaped(words.lower().lstrip('#'))}%"
+        query = query.where(
+            or_(
+                Room.name.like(like, escape="\\"),
+                func.lower(Room.topic).like(like, escape="\\"),
+                func.lower(Room.description).like(like, escape="\\"),
+            )
+        )
+    return db.session.scalars(query.order_by(Room.archived_at.is_not(None), Room.name, Room.id).limit(limit)).all()
+
+
+def _escaped(words):
+    return words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+
+
+def last_activity(rooms):
+    """{room id: when its newest change was made}. One query."""
+    by_stream = {room.stream: room.id for room in rooms}
+    rows = db.session.execute(
+        select(Entry.stream, Entry.created_at)
+        .join(Stream, (Stream.name == Entry.stream) & (Stream.head == Entry.seq))
+        .where(Entry.stream.in_(by_stream))
+    )
+    return {by_stream[stream]: moment for stream, moment in rows}
+
+
+def public_room_named(name):
+    return db.session.scalar(select(Room).where(Room.name == name, Room.kind == "public"))
+
+
+def visible_room_named(actor, name):
+    """A room of this name that the actor can see; theirs before others."""
+    return next((r for r in rooms_to_find(actor, name) if r.name == name), None)
+
+
+def person_to_add(typed):
+    """Whom somebody means by a user name, an e-mail address or a full name. Raises NotFound, or Conflict for several."""
+    wanted = typed.strip().lstrip("@")
+    if not wanted:
+        raise Invalid("Type a name, a user name or an e-mail address.", field="person")
+    lowered = wanted.lower()
+    exact = User.email == lowered if "@" in lowered else User.username == lowered
+    found = db.session.scalars(select(User).where(exact, User.deactivated_at.is_(None))).all()
+    if not found:
+        named = (func.lower(User.name) == lowered) | (User.name == wanted)
+        found = db.session.scalars(select(User).where(named, User.deactivated_at.is_(None)).limit(2)).all()
+    if not found:
+        raise NotFound(f"There is nobody called {wanted[:60]} here. Try their user name or e-mail.", field="person")
+    if len(found) > 1:
+        raise Conflict(f"Several people are called {wanted[:60]}. Use a user name or e-mail.", field="person")
+    return found[0]
+
+
+def position_of(user_id, room_id):
+    return db.session.get(Position, (user_id, room_id))
+
+
+def positions(user_id, room_ids):
+    """{room id: Position}. One query."""
+    found = db.session.scalars(select(Position).where(Position.user_id == user_id, Position.room_id.in_(room_ids)))
+    return {position.room_id: position for position in found}
+
+
+def rooms_in_common(actor, person):
+    """Rooms that `person` is in and `actor` may see. One query."""
+    theirs = select(Membership.room_id).where(Membership.user_id == person.id, Membership.role.is_not(None))
+    mine = select(Membership.room_id).where(Membership.user_id == actor.id, Membership.role.is_not(None))
+    return db.session.scalars(
+        select(Room)
+        .where(Room.id.in_(theirs), or_(Room.kind == "public", Room.id.in_(mine)), Room.archived_at.is_(None))
+        .order_by(Room.name)
+    ).all()

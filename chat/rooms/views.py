@@ -1,0 +1,212 @@
+"""Pages and forms about rooms. The page of a room itself, with what was said there, is in messages/views.py."""
+
+from flask import Blueprint, redirect, request
+
+from chat.accounts.presenter import present_in_list, present_person
+from chat.accounts.queries import user_by_id
+from chat.accounts.signed_in import signed_in
+from chat.core.authorize import authorize
+from chat.core.errors import ChatError, Conflict, NotFound
+from chat.core.rate_limit import limiter
+from chat.core.web import add_error, redirect_back, render_page, see_other
+from chat.rooms import actions
+from chat.rooms.forms import AddMemberForm, NewRoomForm, RoomSettingsForm
+from chat.rooms.policy import can_create_room, may, standing
+from chat.rooms.presenter import present_member, present_room
+from chat.rooms.queries import (
+    joined_numbers,
+    last_activity,
+    member_counts,
+    members,
+    membership_of,
+    person_to_add,
+    room_for,
+    rooms_to_find,
+)
+from chat.streams.log import heads
+
+bp = Blueprint("rooms", __name__)
+
+
+def capabilities(actor, room):
+    """What the page of a room offers this person."""
+    return {
+        "post": bool(may(actor, room, "post")),
+        "invite": bool(may(actor, room, "add")),
+        "rename": bool(may(actor, room, "change")),
+        "archive": bool(may(actor, room, "archive")),
+        "leave": bool(may(actor, room, "leave")),
+        "join": bool(may(actor, room, "join")),
+        "moderate": bool(may(actor, room, "moderate")),
+    }
+
+
+def room_view(room):
+    """The room with what its header and settings say about it."""
+    counts = member_counts([room.id])
+    return present_room(
+        room,
+        member_count=counts.get(room.id, 0),
+        created_by=present_person(room.created_by),
+        created_at=room.created_at,
+    )
+
+
+@bp.get("/rooms")
+@signed_in
+def directory(actor):
+    q = request.args.get("q", "").strip()[:60]
+    found = rooms_to_find(actor, q)
+    counts, active, mine = member_counts([room.id for room in found]), last_activity(found), joined_numbers(actor.id)
+    rooms = [
+        present_room(
+            room, member_count=counts.get(room.id, 0), joined=room.id in mine, last_message_at=active.get(room.id)
+        )
+        for room in found
+    ]
+    return render_page("rooms/directory.html", rooms=rooms, q=q, can_create=bool(can_create_room(actor)))
+
+
+@bp.route("/rooms/new", methods=["GET", "POST"])
+@signed_in
+def new(actor):
+    authorize(can_create_room(actor))
+    form = NewRoomForm(name=request.args.get("name"))
+    if form.validate_on_submit():
+        limiter.take("room", actor.id)
+        try:
+            room = actions.create_room(actor, form.name.data, kind=form.kind.data, topic=form.topic.data)
+            return redirect(room.path, 303)
+        except ChatError as error:
+            add_error(form, error)
+    return render_page("rooms/new.html", 422 if form.is_submitted() else 200, form=form)
+
+
+@bp.post("/rooms/<int:room_id>/join")
+@signed_in
+def join(actor, room_id):
+    limiter.take("room", actor.id)
+    room = room_for(actor, room_id)
+    actions.join_room(actor, room)
+    return redirect(room.path, 303)
+
+
+@bp.post("/rooms/<int:room_id>/leave")
+@signed_in
+def leave(actor, room_id):
+    room = room_for(actor, room_id)
+    try:
+        actions.leave_room(actor, room)
+    except Conflict as error:
+        return see_other(f"{room.path}/members", error.message, "danger")
+    return see_other("/", f"You have left {room.name}.")
+
+
+@bp.route("/rooms/<int:room_id>/members", methods=["GET", "POST"], endpoint="members")
+@signed_in
+def members_page(actor, room_id):
+    room, form = room_for(actor, room_id), AddMemberForm()
+    if form.validate_on_submit():
+        limiter.take("room", actor.id)
+        try:
+            person = person_to_add(form.person.data or "")
+            actions.add_member(actor, room, person)
+            return see_other(f"{room.path}/members", f"{person.name} is in {room.name} now.")
+        except ChatError as error:
+            add_error(form, error)
+    people = [present_member(membership, present_in_list(membership.user)) for membership in members(room)]
+    return render_page(
+        "rooms/members.html", 422 if form.is_submitted() else 200,
+        room=room_view(room), members=people, can=capabilities(actor, room), form=form,
+    )  # fmt: skip
+
+
+def _member(room_id, user_id, actor):
+    room, person = room_for(actor, room_id), user_by_id(user_id)
+    if person is None or membership_of(person, room) is None:
+        raise NotFound("There is nobody like that in this room.", field="person")
+    return room, person
+
+
+@bp.post("/rooms/<int:room_id>/members/<int:user_id>/remove")
+@signed_in
+def remove_member(actor, room_id, user_id):
+    room, person = _member(room_id, user_id, actor)
+    return _then_members(room, lambda: actions.remove_member(actor, room, person), f"{person.name} was removed.")
+
+
+@bp.post("/rooms/<int:room_id>/members/<int:user_id>/role")
+@signed_in
+def set_role(actor, room_id, user_id):
+    room, person = _member(room_id, user_id, actor)
+    role = request.form.get("role", "")
+    words = f"{person.name} is {'an owner' if role == 'owner' else 'a member'} now."
+    return _then_members(room, lambda: actions.set_role(actor, room, person, role), words)
+
+
+def _then_members(room, action, words):
+    path = f"{room.path}/members"
+    try:
+        action()
+    except Conflict as error:
+        return see_other(path, error.message, "danger")
+    return see_other(path, words)
+
+
+@bp.route("/rooms/<int:room_id>/settings", methods=["GET", "POST"])
+@signed_in
+def settings(actor, room_id):
+    room = room_for(actor, room_id)
+    form = RoomSettingsForm(obj=room)
+    if form.validate_on_submit():
+        limiter.take("room", actor.id)
+        try:
+            fields = {name: form[name].data for name in ("name", "topic", "description")}
+            actions.change_room(actor, room, **fields)
+            return see_other(f"{room.path}/settings", "Saved.")
+        except ChatError as error:
+            add_error(form, error)
+    return render_page(
+        "rooms/settings.html", 422 if form.is_submitted() else 200,
+        room=room_view(room), form=form, can=capabilities(actor, room), standing=standing(actor, room),
+    )  # fmt: skip
+
+
+@bp.post("/rooms/<int:room_id>/archive")
+@signed_in
+def archive(actor, room_id):
+    room = room_for(actor, room_id)
+    actions.archive_room(actor, room)
+    return redirect(room.path, 303)
+
+
+@bp.post("/rooms/<int:room_id>/restore")
+@signed_in
+def restore(actor, room_id):
+    room = room_for(actor, room_id)
+    actions.restore_room(actor, room)
+    return redirect(room.path, 303)
+
+
+@bp.post("/rooms/<int:room_id>/read")
+@signed_in
+def mark_read(actor, room_id):
+    room = room_for(actor, room_id)
+    seq = request.form.get("seq", type=int)
+    actions.mark_read(actor, room, heads([room.stream])[room.stream] if seq is None else max(seq, 0))
+    return redirect_back(room.path)
+
+
+@bp.post("/rooms/<int:room_id>/unread")
+@signed_in
+def mark_unread(actor, room_id):
+    room = room_for(actor, room_id)
+    actions.mark_unread(actor, room, max(request.form.get("seq", 0, type=int), 0))
+    return see_other("/", f"Marked unread in {room.name}.")
+
+
+@bp.post("/read-all")
+@signed_in
+def mark_all_read(actor):
+    count = actions.mark_all_read(actor)
+    return redirect_back("/", "Everything is marked read." if count else "There was nothing new.")
