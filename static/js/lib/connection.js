@@ -1,0 +1,134 @@
+import { Manager } from "socket.io-client"
+import { Backoff } from "parley/models/backoff"
+
+const ANSWER_WITHIN = 10_000
+const RESTART_TAKES = 30_000
+const EVENTS = ["hello", "message", "member", "room", "me", "site", "tick", "subscribed", "reset", "gone"]
+const PRESENCE_EVENTS = ["typing", "presence"]
+
+// The one socket of this tab, with its two namespaces. It lives as long as the tab and survives every visit.
+// Coming back is ours to pace: the server may say when, and a person may say now.
+export class Connection {
+  #backoff = new Backoff({ base: 500, cap: 8000 })
+  #timer = null
+  #isWanted = false
+  #comeBackAt = 0
+  state = "connecting" // connecting, online, offline, restarting
+  heardAt = Date.now()
+
+  // on  {connected(), disconnected(), event(name, payload), presence(name, payload), presenceConnected(), refused(code), state(name)}
+  constructor(on) {
+    this.on = on
+    const manager = new Manager(location.origin, { path: "/socket.io/", transports: ["websocket"], reconnection: false, autoConnect: false })
+    this.chat = manager.socket("/chat")
+    this.presence = manager.socket("/presence")
+    manager.on("ping", () => this.#heard())
+    manager.on("ping", () => this.on.pinged())
+    this.chat.on("connect", () => this.#connected())
+    this.chat.on("disconnect", () => this.#lost())
+    this.chat.on("connect_error", (error) => this.#failed(error))
+    this.chat.on("bye", (payload) => this.#bye(payload))
+    for (const name of EVENTS) this.chat.on(name, (payload) => { this.#heard(); this.on.event(name, payload) })
+    this.presence.on("connect", () => this.on.presenceConnected())
+    for (const name of PRESENCE_EVENTS) this.presence.on(name, (payload) => this.on.presence(name, payload))
+    addEventListener("online", () => this.retry())
+    addEventListener("pageshow", (event) => { if (event.persisted) this.retry() })
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.retry() })
+  }
+
+  get isOnline() { return this.chat.connected }
+
+  open() {
+    if (this.#isWanted) return
+    this.#isWanted = true
+    this.#attempt()
+  }
+
+  close() {
+    this.#isWanted = false
+    clearTimeout(this.#timer)
+    this.chat.disconnect()
+    this.presence.disconnect()
+  }
+
+  // Somebody wants it now, or the network is back.
+  retry() {
+    if (!this.#isWanted || this.isOnline || this.#comeBackAt > Date.now()) return
+    this.#backoff.reset()
+    this.#attempt()
+  }
+
+  // The acknowledgement, or null when there is none: the connection ended, or nobody answered in time.
+  async ask(event, payload) {
+    if (!this.isOnline) return null
+    return this.chat.timeout(ANSWER_WITHIN).emitWithAck(event, payload).catch(() => null)
+  }
+
+  // May be lost.
+  tell(event, payload) {
+    if (this.presence.connected) this.presence.volatile.emit(event, payload)
+  }
+
+  #attempt() {
+    clearTimeout(this.#timer)
+    this.chat.connect()
+    this.presence.connect()
+  }
+
+  #connected() {
+    this.#heard()
+    this.#backoff.reset()
+    this.#comeBackAt = 0
+    this.#become("online")
+    this.on.connected()
+  }
+
+  #lost() {
+    if (this.state !== "restarting") this.#become("offline")
+    this.on.disconnected()
+    this.#later()
+  }
+
+  // The server may refuse a namespace, which is about me; everything else is about the way there.
+  #failed(error) {
+    if (!this.chat.active && this.#isWanted) {
+      const code = error.data?.code ?? error.message
+      if (code !== "busy" && code !== "rate_limited") {
+        this.#isWanted = false
+        return this.on.refused(code)
+      }
+    }
+    const isRestarting = this.state === "restarting" && Date.now() < this.#comeBackAt + RESTART_TAKES
+    this.#become(isRestarting ? "restarting" : "offline")
+    this.#later()
+  }
+
+  #bye({ reason, after_ms: after = 0 }) {
+    if (reason === "revoked") {
+      this.#isWanted = false
+      return this.on.refused("unauthorized")
+    }
+    this.#comeBackAt = Date.now() + after
+    this.#become("restarting")
+    setTimeout(() => { if (this.state === "restarting" && this.isOnline) this.#leave() }, after)
+  }
+
+  #leave() {
+    this.chat.disconnect()
+    this.presence.disconnect()
+  }
+
+  #later() {
+    if (!this.#isWanted) return
+    clearTimeout(this.#timer)
+    const pause = Math.max(this.#backoff.next(), this.#comeBackAt - Date.now() + Math.random() * 1000)
+    this.#timer = setTimeout(() => this.#attempt(), pause)
+  }
+
+  #heard() { this.heardAt = Date.now() }
+
+  #become(state) {
+    this.state = state
+    this.on.state(state)
+  }
+}

@@ -1,0 +1,18 @@
+import { live } from "parley/lib/live"
+import { redrawPerson } from "parley/lib/people_on_page"
+import { localise } from "parley/lib/time"
+
+// The server draws messages for nobody in particular. Here they become those of the person who is looking.
+export function dress(root, { isModerator }) {
+  for (const message of root.querySelectorAll(".message[data-author-id]")) {
+    const isMine = Number(message.dataset.authorId) === live.me
+    const mentions = (message.dataset.mentions ?? "").split(",").map(Number)
+    message.classList.toggle("message--mine", isMine)
+    message.classList.toggle("message--may-delete", isMine || isModerator)
+    message.classList.toggle("message--mentions-me", !isMine && (message.dataset.mentionsRoom === "true" || mentions.includes(live.me)))
+  }
+  localise(root)
+  // A frame is as old as its transaction: a name may have changed since.
+  const shown = new Set([...root.querySelectorAll("[data-person-name]")].map((name) => Number(name.dataset.personName)))
+  for (const id of shown) if (live.session.people.of(id)) redrawPerson(live.session.people.of(id), root)
+}

@@ -1,0 +1,162 @@
+import { Outbox } from "parley/models/outbox"
+import { Resets } from "parley/models/resets"
+import { Session } from "parley/models/session"
+import { Typists } from "parley/models/presence"
+import { Connection } from "parley/lib/connection"
+import { locked } from "parley/lib/locks"
+import { OutboxStore } from "parley/lib/outbox_store"
+import { redrawPerson, redrawPresence } from "parley/lib/people_on_page"
+import { forgetPages, goTo, readPlace, refresh, restart, signIn } from "parley/lib/page"
+import { page as parsePage } from "parley/lib/html"
+import { toast } from "parley/lib/toast"
+
+const HERE_EVERY = 15_000
+const LATER = 5000
+
+// Joins the models to one another and to whatever is on screen. One for the life of the tab; pages come and go, and their
+// controllers put themselves in as `room`, `sidebar` and `bar`.
+class Live {
+  room = null
+  sidebar = null
+  bar = null
+  isStuck = false
+  #me = null
+  #loading = new Set()
+
+  constructor() {
+    this.connection = new Connection({
+      connected: () => { this.session.connected(); this.outbox.connected() },
+      disconnected: () => { this.session.disconnected(); this.outbox.disconnected(); this.typists.clear() },
+      event: (name, payload) => this.session.receive(name, payload),
+      presenceConnected: () => this.here(),
+      presence: (name, payload) => this.#receivePresence(name, payload),
+      pinged: () => this.here(),
+      refused: () => this.#refused(),
+      state: () => { this.bar?.draw(); this.room?.drawPending() },
+    })
+    this.session = new Session({
+      request: (payload) => this.connection.ask("resume", payload),
+      resets: new Resets({ memory: momentsKept("resets") }),
+      view: {
+        show: (copy, frame, isNew) => this.#show(copy, frame, isNew),
+        counted: (copy) => this.sidebar?.draw(copy),
+        moved: (name, cursor) => this.#moved(name, cursor),
+        person: (person) => redrawPerson(person),
+        load: (room) => this.#load(room),
+        forget: (room) => this.#forget(room),
+        reload: () => restart(3000),
+        stuck: () => { this.isStuck = true; this.bar?.draw() },
+        refused: () => this.#refused(),
+        status: () => this.bar?.draw(),
+      },
+    })
+    this.typists = new Typists({ changed: (room) => this.room?.id === room && this.room.drawTypists() })
+    const channel = new BroadcastChannel("parley-outbox")
+    this.outbox = new Outbox({
+      store: new OutboxStore(),
+      send: ({ room, text, key }) => this.connection.ask("message", { room, text, key }),
+      lock: (work) => locked("parley-outbox", work),
+      announce: () => channel.postMessage("look"),
+      view: { changed: () => this.room?.drawPending(), sent: () => {}, refused: () => this.#refused() },
+    })
+    channel.onmessage = () => this.outbox.look().then(() => this.outbox.flush())
+    setInterval(() => this.here(), HERE_EVERY)
+    for (const event of ["visibilitychange", "focus", "blur"]) addEventListener(event, () => this.here(), true)
+  }
+
+  get me() { return this.#me }
+
+  // A page is on screen. Its cursors, and not what was on screen before, say what it has seen.
+  adopt(page) {
+    const isAnother = this.#me !== page.me
+    if (isAnother) this.connection.close()
+    this.#me = page.me
+    this.#loading.clear()
+    this.isStuck = false
+    this.session.adopt(page)
+    if (isAnother) this.outbox.open(page.me)
+    this.connection.open()
+  }
+
+  // Nobody is signed in on the page that is on screen.
+  leave() {
+    this.#me = null
+    this.connection.close()
+  }
+
+  // Which room is on screen, and whether somebody looks at it. A lease: renewed at half time, also by the server's pings,
+  // since browsers slow the clocks of hidden tabs.
+  here() {
+    this.connection.tell("here", { active: !document.hidden, room: this.room?.id ?? null })
+  }
+
+  #receivePresence(name, { room, user, on, state }) {
+    if (name === "presence") return redrawPresence(user, state)
+    if (user !== this.#me) this.typists.set(room, user, on)
+  }
+
+  #show(copy, frame, isNew) {
+    if (frame.event === "room" && isNew) this.sidebar?.rename(frame.room)
+    if (this.room?.id !== copy.id) return
+    if (frame.event === "message" && frame.change === "posted") this.typists.set(copy.id, frame.message.author.id, false)
+    this.room.show(frame, isNew)
+  }
+
+  // The page carries the cursor of what it shows, also into Turbo's snapshots of it.
+  #moved(name, cursor) {
+    if (name === "site") return this.sidebar?.follow("siteCursor", cursor)
+    if (name.startsWith("user:")) return this.sidebar?.follow("userCursor", cursor)
+    for (const element of document.querySelectorAll(`[data-stream="${name}"]`)) element.dataset.cursor = cursor
+  }
+
+  // Start a room afresh: the page when it is on screen, else its place in the sidebar, from the first page at hand.
+  #load(room) {
+    if (this.room?.id === room) return refresh()
+    this.#loading.add(room)
+    if (this.#loading.size === 1) this.#loadPlaces()
+  }
+
+  async #loadPlaces() {
+    const { session, connection } = this
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 200))
+    const answer = await fetch("/", { headers: { Accept: "text/html" }, credentials: "same-origin" }).catch(() => null)
+    if (!answer?.ok) return setTimeout(() => this.#loading.size && connection.isOnline && this.#loadPlaces(), LATER)
+    const document = parsePage(await answer.text())
+    const rooms = [...this.#loading]
+    this.#loading.clear()
+    for (const id of rooms) {
+      const place = document.querySelector(`.place[data-room-id="${id}"]`)
+      if (!place) this.sidebar?.remove(id)
+      else if (this.sidebar) {
+        this.sidebar.add(place.closest("li"))
+        session.add(readPlace(place))
+      }
+    }
+  }
+
+  // I am not in that room any more, and no page of it may come back from a cache.
+  #forget(room) {
+    forgetPages()
+    this.#loading.delete(room)
+    this.sidebar?.remove(room)
+    if (this.room?.id !== room) return
+    toast(`You are no longer in ${this.room.title}.`)
+    goTo("/", { action: "replace" })
+  }
+
+  #refused() {
+    if (this.session.resets.allow()) return signIn()
+    this.isStuck = true
+    this.bar?.draw()
+  }
+}
+
+// Counted over reloads, which is what resets are about.
+function momentsKept(name) {
+  return {
+    load: () => JSON.parse(sessionStorage.getItem(name) ?? "[]"),
+    save: (list) => sessionStorage.setItem(name, JSON.stringify(list)),
+  }
+}
+
+export const live = new Live()

@@ -1,0 +1,41 @@
+import * as Turbo from "@hotwired/turbo"
+
+// What a page says of itself, and ways to leave it.
+
+// The cursors and counts that this page's content stands for.
+export function readPage(app) {
+  const sidebar = app.querySelector("#sidebar")
+  return {
+    epoch: app.dataset.liveEpochValue,
+    me: Number(app.dataset.liveUserIdValue),
+    user: { name: sidebar.dataset.userStream, cursor: Number(sidebar.dataset.userCursor) },
+    site: Number(sidebar.dataset.siteCursor),
+    rooms: [...sidebar.querySelectorAll(".place[data-room-id]")].map(readPlace),
+  }
+}
+
+export function readPlace({ dataset }) {
+  const { roomId, cursor, position, v, unread, mentions } = dataset
+  return { id: Number(roomId), cursor: Number(cursor), position: Number(position), v: Number(v), unread: Number(unread), mentions: Number(mentions) }
+}
+
+// Load this page again, in its place in the history; the socket stays.
+export function refresh() {
+  Turbo.cache.clear()
+  Turbo.visit(location.pathname + location.search, { action: "replace" })
+}
+
+// Begin afresh: another database, or another person. Not everybody in the same moment.
+export function restart(within = 0) {
+  Turbo.cache.clear()
+  setTimeout(() => location.reload(), Math.random() * within)
+}
+
+export function goTo(path, options) { Turbo.visit(path, options) }
+
+export function forgetPages() { Turbo.cache.clear() }
+
+export function signIn() {
+  Turbo.cache.clear()
+  location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`)
+}
