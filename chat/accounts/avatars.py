@@ -51,11 +51,12 @@ def _upright_middle(image):
     left, top = (width - side) // 2, (height - side) // 2
     box = (left, top, left + side, top + side)
     if side > SIDE * 8:  # thinned out first, so that what follows never copies a huge picture
-        image = image.resize((SIDE * 8, SIDE * 8), Image.Resampling.NEAREST, box=box)
-        box = (0, 0, SIDE * 8, SIDE * 8)
-    small = ImageOps.exif_transpose(image).convert("RGBA")
+        middle = image.resize((SIDE * 8, SIDE * 8), Image.Resampling.NEAREST, box=box)
+    else:
+        middle = image.crop(box)
+    upright = ImageOps.exif_transpose(middle.convert("RGBA").resize((SIDE, SIDE), Image.Resampling.LANCZOS))
     clean = Image.new("RGBA", (SIDE, SIDE))  # a new image: no EXIF, no profile, no comments
-    clean.paste(small.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box=box))
+    clean.paste(upright)
     return clean
 
 

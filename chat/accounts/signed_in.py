@@ -24,8 +24,9 @@ OPEN_BEFORE_SETUP = ("site.setup", "static", "static.asset", "ops.healthz", "ops
 
 def init_app(app):
     """Flask-Login over our sessions, and nothing but /setup until there is a community."""
-    # Its own ways to remember are off. On localhost all programs share cookies: theirs must not be taken for ours.
-    app.config["REMEMBER_COOKIE_NAME"] = "parley_never_set"
+    # Its remember cookie comes before ours, whoever set it, and on localhost all programs share cookies: it gets a name
+    # that no cookie can have.
+    app.config["REMEMBER_COOKIE_NAME"] = "none;"
     manager = LoginManager(app)
     manager.session_protection = None
     manager.request_loader(lambda request: (found := find_session()) and found.user)

@@ -23,7 +23,7 @@ people = AppGroup("people", help="Make accounts and list them.")
 @click.option("--name", required=True, help="As shown, in any script.")
 @click.option("--username", help="For mentions and signing in. Default: made from the name.")
 @click.option("--email", required=True)
-@click.option("--role", type=click.Choice(ROLES), help="Default: member; the first person is the owner.")
+@click.option("--role", type=click.Choice(ROLES), help="Default: member. The first person is the owner in any case.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
 @click.option("--community", default="Parley", show_default=True, help="Its name, on an empty database.")
 def create(name, username, email, role, password_stdin, community):
@@ -34,8 +34,6 @@ def create(name, username, email, role, password_stdin, community):
             known.append(user_name(username))
         refuse_weak(password, about=known)
         founding = the_site() is None
-        if founding and role not in (None, "owner"):
-            raise click.ClickException("The first person of a community is its owner: use --role owner.")
         db.session.rollback()
         account = {"name": name, "username": username, "email": email, "password_hash": hash_password(password)}
         user = found_community(community, **account) if founding else create_user(**account, role=role or "member")

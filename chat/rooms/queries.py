@@ -68,7 +68,7 @@ def joined_numbers(user_id):
     rows = db.session.execute(
         select(Membership.room_id, Membership.joined).where(Membership.user_id == user_id, Membership.role.is_not(None))
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def members(room):
@@ -89,7 +89,7 @@ def member_counts(room_ids):
         .where(Membership.room_id.in_(room_ids), Membership.role.is_not(None))
         .group_by(Membership.room_id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def rooms_to_find(actor, words="", *, limit=200):

@@ -88,13 +88,13 @@ def heads(names):
     names, found = list(names), {}
     for start in range(0, len(names), 500):
         rows = db.session.execute(select(Stream.name, Stream.head).where(Stream.name.in_(names[start : start + 500])))
-        found.update(rows.tuples().all())
+        found.update(rows.all())
     return found
 
 
 def head_and_floor(name):
     """(head, floor) of one stream, or None when there is no such stream."""
-    return db.session.execute(select(Stream.head, Stream.floor).where(Stream.name == name)).tuples().first()
+    return db.session.execute(select(Stream.head, Stream.floor).where(Stream.name == name)).first()
 
 
 def since(stream, seq, *, limit=TOO_MANY):

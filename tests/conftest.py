@@ -1,0 +1,150 @@
+"""The cast, an application of their own for each test, and clients for them.
+
+ada runs the community, alice owns #general, bob is in it, carol is outside it, robot will be a bot once there are bots.
+"""
+
+import os
+import shutil
+
+import pytest
+
+import config
+from chat import create_app
+from chat.accounts.actions.sessions import begin_session
+from chat.accounts.signed_in import cookie_name
+from chat.core.db import db
+from tests import factories
+from tests.assertions import LiveClient
+
+BASE_URL = "http://localhost:5000"
+
+
+def pytest_collection_modifyitems(items):
+    """Slow things last: a mistake in a unit test should show in seconds."""
+    items.sort(key=lambda item: ("browser" in item.keywords) * 2 + ("system" in item.nodeid))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """REQUIRE_ALL=1 turns a skip into a failure: a service that is missing would hide a broken feature."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("REQUIRE_ALL") == "1":
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and REQUIRE_ALL=1 allows no skip: {report.longrepr}"
+    return report
+
+
+def settings_for(folder, **environ):
+    """Settings of a test's own: everything below `folder`, fast password hashes, no limits."""
+    return config.load(
+        {
+            "DATA_DIR": str(folder),
+            "SECRET_KEY": "a key for tests, long enough for the check",
+            "BCRYPT_COST": "4",
+            "RATE_LIMITS": "off",
+            "BASE_URL": BASE_URL,
+            **environ,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory):
+    """A folder with a database that has the cast in it, made once and copied for each test."""
+    folder = tmp_path_factory.mktemp("founded")
+    app = create_app(settings_for(folder), spawn=at_once)
+    with app.app_context():
+        db.create_all()
+        factories.found()
+        db.session.remove()
+        db.engine.dispose()
+    return folder
+
+
+def at_once(function, *args):
+    """In tests what would run beside the caller runs at once, so that nothing has to be waited for."""
+    function(*args)
+
+
+@pytest.fixture
+def settings(founded, tmp_path):
+    shutil.copytree(founded, tmp_path / "data")
+    return settings_for(tmp_path / "data")
+
+
+@pytest.fixture
+def app(settings):
+    """The application, its context pushed. Nothing polls: call `app.extensions["live"].pump.poll()`."""
+    app = create_app(settings, spawn=at_once)
+    app.testing = True
+    with app.app_context():
+        app.extensions["live"].pump.epoch, app.extensions["live"].pump.access = app.extensions[
+            "live"
+        ].pump._epoch_and_access()
+        db.session.rollback()
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def limits_on(app):
+    """Switches the rate limits on, with their default values."""
+    object.__setattr__(app.config["PARLEY"], "rate_limits", True)
+
+
+@pytest.fixture
+def csrf_off(app):
+    app.config["WTF_CSRF_ENABLED"] = False
+
+
+@pytest.fixture
+def client(app, csrf_off):
+    """A browser in which nobody is signed in."""
+    return app.test_client()
+
+
+@pytest.fixture
+def sign_in(app):
+    """sign_in(user) → a browser in which that person is signed in. CSRF is off unless `csrf=True`."""
+
+    def sign_in(user, *, csrf=False):
+        app.config["WTF_CSRF_ENABLED"] = csrf
+        browser = app.test_client()
+        token = begin_session(user, address="127.0.0.1", user_agent="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")
+        browser.set_cookie(cookie_name(), token)
+        return browser
+
+    return sign_in
+
+
+@pytest.fixture
+def live(app):
+    """live(user) → a connected LiveClient; live(user, room) also says that the room is on its screen."""
+    return lambda user, room=None: LiveClient(app, user, room)
+
+
+def _person(name):
+    @pytest.fixture(name=name)
+    def person(app):
+        return factories.person(name)
+
+    return person
+
+
+ada, alice, bob, carol, robot = (_person(name) for name in ("ada", "alice", "bob", "carol", "robot"))
+
+
+@pytest.fixture
+def general(app):
+    return factories.room("general")
+
+
+@pytest.fixture
+def secret(app, alice, bob):
+    """A private room of alice's with bob in it."""
+    from chat.rooms.actions import add_member, create_room
+
+    room = create_room(alice, "secret", kind="private")
+    add_member(alice, room, bob)
+    return room

@@ -1,0 +1,1 @@
+"""Tests against a real server process: real gunicorn, real sockets, real clients."""
