@@ -1,0 +1,85 @@
+import pytest
+
+from chat.accounts.actions import sign_in as sign_in_at
+from chat.accounts.queries import everyone, user_by_username
+from chat.core.db import db
+from chat.site.queries import the_site
+
+GRACE = ["--name", "Grace Hopper", "--username", "grace", "--email", "grace@example.org"]
+
+
+@pytest.fixture
+def people(app):
+    def run(*args, stdin=None):
+        return app.test_cli_runner().invoke(args=["people", *args], input=stdin)
+
+    return run
+
+
+@pytest.fixture
+def nobody_here(app):
+    db.drop_all()
+    db.create_all()
+    db.session.expunge_all()
+
+
+def test_a_person_is_made_with_a_password_that_is_printed_once(people):
+    result = people("create", *GRACE)
+
+    assert result.exit_code == 0, result.output
+    created, password = result.output.splitlines()
+    assert created == "Created @grace (Grace Hopper, member)."
+    sign_in_at("grace", password.removeprefix("Password: "))
+
+
+def test_a_password_from_standard_input_is_not_printed(people):
+    result = people("create", *GRACE, "--role", "admin", "--password-stdin", stdin="walnut ferry copper dusk\n")
+
+    assert result.exit_code == 0, result.output
+    assert "walnut" not in result.output
+    assert user_by_username("grace").role == "admin"
+    sign_in_at("grace", "walnut ferry copper dusk")
+
+
+@pytest.mark.parametrize(
+    ("args", "stdin", "words"),
+    [
+        (["create", *GRACE, "--password-stdin"], "1234567890\n", "easy to guess"),
+        (["create", *GRACE, "--password-stdin"], "", "at least 10"),
+        (["create", *GRACE, "--role", "king"], None, "king"),
+        (["create", "--name", "Grace", "--email", "nothing"], None, "e-mail"),
+        (["create", "--name", "Ada", "--username", "ada", "--email", "second@example.org"], None, "taken"),
+        (["create", "--name", "Grace"], None, "--email"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_a_reason(people, ada, args, stdin, words):
+    before = len(everyone())
+    result = people(*args, stdin=stdin)
+
+    assert result.exit_code != 0
+    assert words in result.output
+    assert "Traceback" not in result.output
+    assert len(everyone()) == before
+
+
+def test_on_an_empty_database_the_first_person_founds_the_community(nobody_here, people):
+    result = people("create", *GRACE, "--community", "Tidewater")
+
+    assert result.exit_code == 0, result.output
+    assert "(Grace Hopper, owner)" in result.output
+    assert the_site().name == "Tidewater"
+    assert user_by_username("grace").role == "owner"
+
+
+def test_the_first_person_is_the_owner_whatever_was_asked(nobody_here, people):
+    result = people("create", *GRACE, "--role", "member")
+
+    assert "(Grace Hopper, owner)" in result.output
+    assert user_by_username("grace").role == "owner"
+
+
+def test_everyone_is_listed(people, alice, ada):
+    lines = people("list").output.splitlines()
+
+    assert any("@alice" in line and alice.email in line and "member" in line for line in lines)
+    assert any("@ada" in line and "owner" in line for line in lines)
