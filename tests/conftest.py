@@ -7,6 +7,7 @@ import os
 import shutil
 
 import pytest
+from flask_migrate import upgrade
 
 import config
 from chat import create_app
@@ -54,7 +55,7 @@ def founded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("founded")
     app = create_app(settings_for(folder), spawn=at_once)
     with app.app_context():
-        db.create_all()
+        upgrade(directory="migrations")
         factories.found()
         db.session.remove()
         db.engine.dispose()
