@@ -38,6 +38,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 IMPORT = re.compile(r"""^\s*(?:import|export)\b[^"'()]*?["']([^"']+)["']""", re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+MARGIN = re.compile(r"^[ \t]*(//.*)?", re.MULTILINE)
 
 bp = Blueprint("static", __name__)
 
@@ -66,6 +67,7 @@ class Assets:
         self.folder = Path(folder)
         self.signature = signature(self.folder)
         self.by_name = {name: make(name, self.read(name)) for name in self.names() if not name.startswith("css/")}
+        self.import_lines = {name: IMPORT.findall(asset.body.decode()) for name, asset in self.modules()}
         self.by_name["css/parley.css"] = make("css/parley.css", self.joined_stylesheet())
         self.by_url = {asset.url: asset for asset in self.by_name.values()}
         for asset in self.by_url.values():
@@ -81,7 +83,16 @@ class Assets:
                 yield name
 
     def read(self, name):
-        return (self.folder / name).read_bytes()
+        """What is sent for a file. Our own modules lose margins and remarks; their lines keep their numbers."""
+        body = (self.folder / name).read_bytes()
+        if not name.startswith("js/") or not name.endswith(".js"):
+            return body
+        text = body.decode()
+        several_lines = any(line.count("`") % 2 for line in text.splitlines())  # there a margin may mean something
+        return body if several_lines else MARGIN.sub("", text).encode()
+
+    def modules(self):
+        return [(n, asset) for n, asset in self.by_name.items() if n.startswith("js/") and n.endswith(".js")]
 
     def joined_stylesheet(self):
         """Every stylesheet in the order of the layers: general ones, components by name, utilities."""
@@ -100,7 +111,7 @@ class Assets:
     def imports(self):
         """Bare names of modules, and plain addresses that relative imports come out at, with where they really are."""
         found = {bare: self.url(name) for bare, name in VENDORED.items() if name in self.by_name}
-        modules = [name for name in self.by_name if name.startswith("js/") and name.endswith(".js")]
+        modules = [name for name, _ in self.modules()]
         for name in modules:
             found["parley/" + name.removeprefix("js/").removesuffix(".js")] = self.url(name)
         for name in modules:
@@ -111,7 +122,7 @@ class Assets:
 
     def imported_by(self, name, *, relative=True):
         """The names in static/ that a module imports: by relative address, or by bare name."""
-        for specifier in IMPORT.findall(self.by_name[name].body.decode()):
+        for specifier in self.import_lines[name]:
             if specifier.startswith((".", "/")):
                 if relative:
                     address = posixpath.normpath(posixpath.join("/static", posixpath.dirname(name), specifier))
@@ -222,6 +233,7 @@ def served(found):
     packed = found.gzipped if request.accept_encodings.quality("gzip") else None
     response = Response(packed or found.body, mimetype=found.type)
     response.headers["Cache-Control"] = FOR_EVER
+    response.headers["Content-Security-Policy"] = "default-src 'none'"  # short: it comes with every module
     if found.gzipped:
         response.vary.add("Accept-Encoding")
     if packed:

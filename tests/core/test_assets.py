@@ -17,7 +17,7 @@ def folder(tmp_path):
         "css/tokens.css": "/* why */\n:root { --a: 1 }",
         "css/components/button.css": "@layer components { .button { color: red } }",
         "js/app.js": 'import { Application } from "@hotwired/stimulus"\nimport "parley/models/stream"\n',
-        "js/models/stream.js": 'import { gap } from "./gap.js"\n' + "// words\n" * 50,
+        "js/models/stream.js": 'import { gap } from "./gap.js"\n' + "words()\n" * 50,
         "js/models/gap.js": "export const gap = 1\n",
         "js/controllers/unused.js": "",
         "vendor/stimulus.js": "export class Application {}",
@@ -52,7 +52,7 @@ def test_an_address_holds_the_hash_of_the_content_and_may_be_kept_for_ever(bare_
     answer = browser.get(url)
 
     assert url == f"/static/js/app.{digest}.js"
-    assert answer.data == (folder / "js/app.js").read_bytes()
+    assert answer.data == (folder / "js/app.js").read_bytes()  # it has neither margins nor remarks
     assert answer.content_type == "text/javascript; charset=utf-8"
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
@@ -62,6 +62,16 @@ def test_an_address_holds_the_hash_of_the_content_and_may_be_kept_for_ever(bare_
 ])  # fmt: skip
 def test_nothing_is_served_without_its_own_hash(browser, path):
     assert browser.get(f"/static/{path}").status_code == 404
+
+
+def test_modules_lose_their_margins_and_remarks_but_no_line(bare_app, browser, folder):
+    bare_app.debug = True
+    for before, after in [
+        ("// Why.\nif (a) {\n  b() // kept\n}\n", "\nif (a) {\nb() // kept\n}\n"),
+        ("const a = `\n  // kept\n`\n", "const a = `\n  // kept\n`\n"),
+    ]:
+        (folder / "js/app.js").write_text(before)
+        assert browser.get(draw(bare_app, '{{ asset("js/app.js") }}')).text == after
 
 
 def test_text_is_compressed_for_those_who_can_read_it(bare_app, browser, folder):
