@@ -88,9 +88,11 @@ def create_app(settings=None, *, spawn=None):
 
 def serve(app):
     """Begin the background work of a process that serves: the pump, and the watch over the event loop."""
+    from chat.ops.housekeeping import Housekeeping
     from chat.server import async_mode, lifecycle
 
     live = app.extensions["live"]
     live.start()
     async_mode.spawn(app.extensions["lag"].watch)
+    async_mode.spawn(Housekeeping(app, async_mode.sleep).keep)
     lifecycle.on_stop(live.stop)

@@ -1,0 +1,48 @@
+"""What has to go after a while, in small steps so that nobody waits for it."""
+
+import logging
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+
+from chat.accounts.models import Session
+from chat.core.clock import now
+from chat.core.db import db
+from chat.core.transaction import transaction
+from chat.streams import log as streams
+
+log = logging.getLogger(__name__)
+
+ENTRIES_KEPT = timedelta(days=90)  # whoever was away for longer reloads the rooms
+SESSIONS_KEPT = timedelta(days=90)  # after they ended, for whoever asks where somebody was signed in
+STEP = 500  # rows in one transaction
+EVERY_SECONDS = 3600
+
+
+def tidy():
+    """Delete what is too old, one step. Returns how many rows went; ask again while there are any."""
+    with transaction():
+        gone = streams.prune(now() - ENTRIES_KEPT, batch=STEP)
+        old = select(Session.id).where(Session.expires_at < now() - SESSIONS_KEPT).limit(STEP)
+        gone += db.session.execute(delete(Session).where(Session.id.in_(old))).rowcount
+    return gone
+
+
+class Housekeeping:
+    """Tidies once an hour. Every serving process may do so: what one has deleted another does not find."""
+
+    def __init__(self, app, sleep):
+        self.app, self.sleep = app, sleep
+
+    def keep(self):
+        while True:
+            self.sleep(EVERY_SECONDS)
+            try:
+                while self.step():
+                    self.sleep(0.1)
+            except Exception:
+                log.exception("Tidying up failed; it is tried again in an hour.")
+
+    def step(self):
+        with self.app.app_context():
+            return tidy()
