@@ -16,7 +16,7 @@ from chat.realtime.pump import Pump
 from chat.realtime.revoke import Revoke
 from chat.realtime.subscriptions import Subscriptions
 
-MOST_BYTES = 128 * 1024  # of one packet: 20,000 characters in any script, quoted for JSON, and what surrounds them
+MOST_BYTES = 256 * 1024  # of one packet: 20,000 characters, each escaped for JSON, and what surrounds them
 SPREAD_MS = 8000  # clients come back over this time after a restart
 
 
