@@ -17,8 +17,8 @@ def folder(tmp_path):
         "css/tokens.css": "/* why */\n:root { --a: 1 }",
         "css/components/button.css": "@layer components { .button { color: red } }",
         "js/app.js": 'import { Application } from "@hotwired/stimulus"\nimport "parley/models/stream"\n',
-        "js/models/stream.js": 'import { gap } from "./gap.js"\n' + "words()\n" * 50,
-        "js/models/gap.js": "export const gap = 1\n",
+        "js/models/stream.js": 'import { gap as hole } from "parley/models/gap"\n' + "hole()\n" * 50,
+        "js/models/gap.js": "export const gap = () => 1\n",
         "js/controllers/unused.js": "",
         "vendor/stimulus.js": "export class Application {}",
         "icons/favicon.svg": "<svg/>",
@@ -32,6 +32,7 @@ def folder(tmp_path):
 @pytest.fixture
 def bare_app(folder):
     app = Flask(__name__, static_folder=None)
+    app.debug = True  # modules apart
     assets.init_app(app, folder)
     return app
 
@@ -65,7 +66,6 @@ def test_nothing_is_served_without_its_own_hash(browser, path):
 
 
 def test_modules_lose_their_margins_and_remarks_but_no_line(bare_app, browser, folder):
-    bare_app.debug = True
     for before, after in [
         ("// Why.\nif (a) {\n  b() // kept\n}\n", "\nif (a) {\nb() // kept\n}\n"),
         ("const a = `\n  // kept\n`\n", "const a = `\n  // kept\n`\n"),
@@ -105,7 +105,6 @@ def test_the_import_map_knows_every_module_and_the_policy_knows_the_map(bare_app
     imports = json.loads(text)["imports"]
 
     assert {"@hotwired/stimulus", "parley/app", "parley/models/stream", "parley/controllers/unused"} <= imports.keys()
-    assert imports["/static/js/models/gap.js"] == imports["parley/models/gap"]  # where "./gap.js" comes out
     assert all(browser.get(url).status_code == 200 for url in imports.values())
     with bare_app.app_context():
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
@@ -115,16 +114,61 @@ def test_the_import_map_knows_every_module_and_the_policy_knows_the_map(bare_app
 def test_what_the_first_view_imports_is_asked_for_at_once(bare_app):
     urls = draw(bare_app, "{{ module_preloads()|join(' ') }}")
 
-    assert [url.rpartition("/")[2].partition(".")[0] for url in urls.split()] == ["stimulus", "stream", "gap"]
+    assert [url.rpartition("/")[2].partition(".")[0] for url in urls.split()] == ["stimulus", "gap", "stream"]
 
 
 def test_while_developing_a_changed_file_has_a_new_address(bare_app, folder):
     before = draw(bare_app, '{{ asset("js/app.js") }}')
-    (folder / "js/app.js").write_text("// another\n")
-    assert draw(bare_app, '{{ asset("js/app.js") }}') == before
+    (folder / "js/app.js").write_text("another()\n")
 
+    bare_app.debug = False
+    assert draw(bare_app, '{{ asset("js/app.js") }}') == before
     bare_app.debug = True
     assert draw(bare_app, '{{ asset("js/app.js") }}') != before
+
+
+def test_in_production_our_own_modules_are_one(folder):
+    found = assets.Assets(folder)
+
+    assert found.is_joined
+    assert found.by_name["js/app.js"].body.decode().splitlines() == [
+        'import * as _m0 from "@hotwired/stimulus"',
+        "const _m1 = (() => {", "const gap = () => 1", "return { gap }", "})()",
+        "const _m2 = (() => {", "const { gap: hole } = _m1", *["hole()"] * 50, "return {  }", "})()",
+        "const _m3 = (() => {", "const { Application } = _m0", "return {  }", "})()",
+    ]  # fmt: skip
+    assert json.loads(found.import_map)["imports"].keys() == {"@hotwired/stimulus", "parley/app"}
+    assert found.module_preloads == [found.url("vendor/stimulus.js")]
+
+
+def test_what_has_to_run_before_anothers_module_stays_before_it(folder):
+    (folder / "js/early.js").write_text("early()\n")
+    app = (folder / "js/app.js").read_text()
+    (folder / "js/app.js").write_text('import "parley/early"\n' + app)
+
+    text = assets.Assets(folder).by_name["js/app.js"].body.decode()
+
+    assert text.startswith('import * as _m0 from "parley/early"\nimport * as _m1 from "@hotwired/stimulus"\n')
+    assert "early()" not in text
+
+
+@pytest.mark.parametrize("line", [
+    'export { gap } from "parley/models/gap"', "export let changing = 1", "export const { a, b } = both()",
+    'const later = await import("parley/models/gap")', "await something()", 'import "parley/app"',
+    'import { nothing } from "parley/models/gap"', "const _m1 = 1",
+])  # fmt: skip
+def test_what_cannot_be_joined_for_certain_is_sent_module_by_module(folder, line):
+    with open(folder / "js/models/stream.js", "a") as file:
+        file.write(line + "\n")
+
+    found = assets.Assets(folder)
+
+    assert not found.is_joined
+    assert "parley/models/stream" in json.loads(found.import_map)["imports"]
+
+
+def test_the_modules_of_the_product_can_be_joined():
+    assert assets.Assets().is_joined
 
 
 def test_a_file_that_is_not_there_is_a_mistake_in_the_template(bare_app):
