@@ -32,6 +32,7 @@ export class Connection {
     this.presence.on("connect", () => this.on.presenceConnected())
     for (const name of PRESENCE_EVENTS) this.presence.on(name, (payload) => this.on.presence(name, payload))
     addEventListener("online", () => this.retry())
+    addEventListener("offline", () => this.#leave()) // else the socket hangs until a ping is missed, half a minute later
     addEventListener("pageshow", (event) => { if (event.persisted) this.retry() })
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.retry() })
   }
