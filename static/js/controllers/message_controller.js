@@ -71,7 +71,7 @@ export default class extends Controller {
     if (!text) return this.#delete(document.getElementById(`message-${id}`))
     const answer = await live.connection.ask("edit", { message: Number(id), text, rev: Number(rev) })
     if (answer?.ok) return this.#close(form)
-    if (answer?.message?.rev) form.dataset.rev = answer.message.rev // saving again is then a decision
+    if (answer?.code === "conflict") form.dataset.rev = answer.message?.rev ?? form.closest(".message").dataset.rev // saving again is then a decision
     const error = form.querySelector("[data-edit-error]")
     error.hidden = false
     error.textContent = typeof answer?.message === "string" || !answer ? refusal(answer) : "It was changed meanwhile. Saving again replaces that."

@@ -187,13 +187,13 @@ export default class extends Controller {
     if (this.latestTextTarget.textContent !== words) this.latestTextTarget.textContent = words
   }
 
+  // A stretch further back: the newest page is another one. Its end is where one writes, also when a New line is on it.
   goToEnd() {
     if (this.history.isNewest) this.timelineTarget.scrollTop = 0
-    else goTo(`/rooms/${this.id}`)
+    else goTo(`/rooms/${this.id}#text`, { action: location.search ? "advance" : "replace" })
   }
 
   #goToLatest(event) {
-    if (!this.history.isNewest) return // the link leads there
     event.preventDefault()
     this.goToEnd()
   }
@@ -202,7 +202,7 @@ export default class extends Controller {
   #goToPlace() {
     const target = location.hash.length > 1 ? document.getElementById(location.hash.slice(1)) : null
     if (target && this.columnTarget.contains(target)) this.timeline.show(target)
-    else if (this.timeline.newLine) this.timeline.show(this.timeline.newLine)
+    else if (this.timeline.newLine && location.hash !== "#text") this.timeline.show(this.timeline.newLine)
   }
 
   // ---- others, and what is on its way
