@@ -21,7 +21,7 @@ def create_app(settings=None, *, spawn=None):
     from chat.accounts.views import bp as accounts
     from chat.accounts.views import on_person_page
     from chat.cli import commands
-    from chat.core import assets, headers, web
+    from chat.core import assets, compress, headers, web
     from chat.core.db import db, engine_options, prepare
     from chat.messages.sidebar import bp as front
     from chat.messages.sidebar import sidebar_of_this_page
@@ -63,6 +63,7 @@ def create_app(settings=None, *, spawn=None):
         prepare(db.engine)
 
     web.init_app(app)
+    compress.init_app(app)
     headers.init_app(app)
     assets.init_app(app)
     signed_in.init_app(app)

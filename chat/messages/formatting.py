@@ -20,13 +20,14 @@ from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
 from chat.core.blocking import run_blocking
+from chat.rooms.names import WORDS
 
 RENDERER = 1
 LONG = 1500  # characters; longer texts are rendered off the event loop
 HIGHLIGHTED = 8000  # characters of code that are coloured at most; colouring is the slowest part
 
 PERSON = re.compile(r"(?<![\w@/.])@([a-z0-9][a-z0-9._-]{0,31})", re.IGNORECASE)
-ROOM = re.compile(r"(?<![\w#/&])#([^\W_]+(?:[-_][^\W_]+)*)")
+ROOM = re.compile(rf"(?<![\w#/&])#({WORDS})")
 NOTED = re.compile(rf"{PERSON.pattern}|{ROOM.pattern}|:([a-z0-9_+-]{{2,40}}):", re.IGNORECASE)
 EVERYONE = "room"
 
@@ -94,8 +95,10 @@ def _markdown():
     md.add_render_rule("code_block", _fence)
     md.add_render_rule("heading_open", lambda self, tokens, i, options, env: "<p><strong>")
     md.add_render_rule("heading_close", lambda self, tokens, i, options, env: "</strong></p>\n")
-    md.add_render_rule("table_open", lambda self, tokens, i, options, env: '<div class="table-scroll"><table>\n')
+    md.add_render_rule("table_open", lambda self, tokens, i, options, env: '<div class="table-scroll" tabindex="0"><table>\n')
     md.add_render_rule("table_close", lambda self, tokens, i, options, env: "</table></div>\n")
+    md.add_render_rule("th_open", _cell)
+    md.add_render_rule("td_open", _cell)
     md.add_render_rule("link_open", _link)
     return md
 
@@ -104,7 +107,14 @@ def _fence(self, tokens, i, options, env):
     token = tokens[i]
     language = token.info.split()[0] if token.info.strip() else ""
     code = options.highlight(token.content, language, "") or escapeHtml(token.content)
-    return f'<pre class="code"><code>{code}</code></pre>\n'
+    return f'<pre class="code" tabindex="0"><code>{code}</code></pre>\n'
+
+
+def _cell(self, tokens, i, options, env):
+    """Its alignment as an attribute: no style attribute passes the cleaner, nor our policy for the page."""
+    if style := tokens[i].attrs.pop("style", None):
+        tokens[i].attrSet("align", style.removeprefix("text-align:"))
+    return self.renderToken(tokens, i, options, env)
 
 
 def _link(self, tokens, i, options, env):
@@ -122,7 +132,9 @@ def _task_items(state):
             if first.type == "text" and (match := re.match(r"\[([ xX])\]\s", first.content)):
                 first.content = first.content[match.end() :]
                 box = Token("html_inline", "", 0)
-                box.content = f'<input type="checkbox" disabled{" checked" if match.group(1) != " " else ""}> '
+                done = match.group(1) != " "
+                state_words = 'aria-label="Done" checked' if done else 'aria-label="To do"'
+                box.content = f'<input type="checkbox" disabled {state_words}> '
                 token.children.insert(0, box)
                 state.tokens[i - 2].attrSet("class", "task")
 
@@ -208,10 +220,10 @@ def _cleaner():
             "a": {"href", "class", "data-user-id", "target", "title"},
             "ol": {"start"},
             "span": {"class"},
-            "pre": {"class"},
-            "div": {"class"},
+            "pre": {"class", "tabindex"},  # what scrolls sideways can be reached by the keyboard
+            "div": {"class", "tabindex"},
             "li": {"class"},
-            "input": {"type", "disabled", "checked"},
+            "input": {"type", "disabled", "checked", "aria-label"},
             "th": {"align"},
             "td": {"align"},
         },

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 from chat.core.errors import Invalid
 from chat.messages.formatting import names_in, render
@@ -34,12 +35,14 @@ def check_key(key):
 def body_of(actor, room, text):
     """Render a clean text for this room: look up whom and what it names, then format. Two short queries at most."""
     people, rooms = names_in(text)
-    return render(
+    body = render(
         text,
         people=people_named(people),
         rooms=rooms_named(rooms),
         may_call_all="@" in text and bool(may(actor, room, "mention_all")),
     )
+    # One's own name links like any other, but calls nobody.
+    return replace(body, mentions=tuple(user_id for user_id in body.mentions if user_id != actor.id))
 
 
 def content_hash(room_id, text):
