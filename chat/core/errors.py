@@ -60,7 +60,8 @@ class Conflict(ChatError):
         self.current = current
 
     def to_json(self):
-        return {**super().to_json(), **(self.current or {})}
+        body = super().to_json()
+        return body if self.current is None else {**body, "current": self.current}
 
 
 class TooLarge(ChatError):

@@ -95,7 +95,9 @@ def _markdown():
     md.add_render_rule("code_block", _fence)
     md.add_render_rule("heading_open", lambda self, tokens, i, options, env: "<p><strong>")
     md.add_render_rule("heading_close", lambda self, tokens, i, options, env: "</strong></p>\n")
-    md.add_render_rule("table_open", lambda self, tokens, i, options, env: '<div class="table-scroll" tabindex="0"><table>\n')
+    md.add_render_rule(
+        "table_open", lambda self, tokens, i, options, env: '<div class="table-scroll" tabindex="0"><table>\n'
+    )
     md.add_render_rule("table_close", lambda self, tokens, i, options, env: "</table></div>\n")
     md.add_render_rule("th_open", _cell)
     md.add_render_rule("td_open", _cell)

@@ -53,7 +53,7 @@ class Message(db.Model):
 
 
 class Mention(db.Model):
-    """A person named in a message. `room_id` and `seq` repeat the message's place so that counting is one index scan."""
+    """A person named in a message. `room_id` and `seq` repeat its place, so that counting is one index scan."""
 
     __tablename__ = "mentions"
     __table_args__ = (Index("ix_mentions_unread", "user_id", "room_id", "seq"),)

@@ -20,7 +20,7 @@ class RoomChanged:
 
 @dataclass(frozen=True)
 class MemberChanged:
-    """Someone joined, left or got another role. `user_seq` is the number in the person's own stream, None for a role."""
+    """Someone joined, left or got another role. `user_seq`: the number in their own stream, None for a role."""
 
     room_id: int
     user_id: int

@@ -6,8 +6,16 @@ import unicodedata
 from chat.core.errors import Invalid
 
 NAME_LENGTH, TOPIC_LENGTH, DESCRIPTION_LENGTH = 60, 250, 2000
+# Vowel signs and accents that are characters of their own: no part of a word to Python, but to Hindi and Thai.
+MARKS = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u0900-\u0963\u0981-\u0dff"
+    "\u0e31-\u0e3a\u0e47-\u0e4e\u0eb1-\u0ebc\u0ec8-\u0ece\u0f18-\u0f39\u0f71-\u0fbc\u102b-\u103e\u1056-\u109d\u17b4-\u17d3"
+)
 # Letters and digits of any script, joined by single - or _.
-NAME = re.compile(r"[^\W_]+(?:[-_][^\W_]+)*")
+WORD = rf"[^\W_](?:(?!_)[\w{MARKS}])*"
+WORDS = rf"{WORD}(?:[-_]{WORD})*"
+NAME = re.compile(WORDS)
+UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\u202a-\u202e\u2066-\u2069]")  # controls and direction overrides
 
 
 def room_name(typed):
@@ -25,14 +33,15 @@ def room_name(typed):
 
 def line(typed, length, field):
     """One line of text, trimmed. Raises Invalid, naming the field, when it is too long."""
-    text = " ".join((typed or "").split())
+    text = " ".join(UNSEEN.sub("", typed or "").split())
     if len(text) > length:
         raise Invalid(f"That is {len(text)} characters; {length} fit.", field=field)
     return text
 
 
 def paragraph(typed, length, field):
-    text = (typed or "").replace("\r\n", "\n").strip()
+    """Several lines of text, trimmed. Raises Invalid, naming the field, when it is too long."""
+    text = UNSEEN.sub("", typed or "").replace("\r\n", "\n").strip()
     if len(text) > length:
         raise Invalid(f"That is {len(text)} characters; {length} fit.", field=field)
     return text

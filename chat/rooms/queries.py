@@ -133,7 +133,7 @@ def visible_room_named(actor, name):
 
 
 def person_to_add(typed):
-    """Whom somebody means by a user name, an e-mail address or a full name. Raises NotFound, or Conflict for several."""
+    """Whom somebody means by user name, e-mail address or full name. Raises NotFound, or Conflict for several."""
     wanted = typed.strip().lstrip("@")
     if not wanted:
         raise Invalid("Type a name, a user name or an e-mail address.", field="person")

@@ -7,6 +7,7 @@ from chat.messages.events import MessageEdited
 from chat.messages.formatting import RENDERER
 from chat.messages.models import Edit, Mention
 from chat.messages.policy import can_edit
+from chat.messages.presenter import present
 from chat.messages.queries import NO_MESSAGE
 from chat.messages.text import body_of, clean
 from chat.rooms.queries import room_for
@@ -18,7 +19,7 @@ def edit_message(actor, message, text, *, rev=None):
 
     rev     the `rev` that the edit was made from, when known. An older one is refused, so that two windows cannot
             overwrite each other. An edit to the present text is done already, whatever its `rev`.
-    Raises  Invalid; Forbidden; NotFound when it was deleted; Conflict, naming the message, for an older `rev`.
+    Raises  Invalid; Forbidden; NotFound when it was deleted; Conflict, with the message as it is, for an older `rev`.
     """
     text = clean(text)
     body = body_of(actor, message.room, text)
@@ -31,7 +32,8 @@ def edit_message(actor, message, text, *, rev=None):
         if text == message.text:
             return message
         if rev is not None and rev != message.rev:
-            raise Conflict("This message was edited in another window. Look at its text and try again.", field="rev")
+            refusal = "This message was edited in another window. Look at its text and try again."
+            raise Conflict(refusal, field="rev", current=present(message).to_json())
         moment = now()
         db.session.add(
             Edit(message_id=message.id, rev=message.rev, text=message.text, html=message.html, replaced_at=moment)

@@ -11,7 +11,7 @@ from chat.streams.log import lock, next_seq
 
 
 def change_room(actor, room, *, name, topic, description):
-    """Set a room's name, topic and description. Each that differs is one change; setting what is set takes no number."""
+    """Set name, topic and description. Each that differs is one change; setting what is set takes no number."""
     wanted = {
         "name": room_name(name),
         "topic": line(topic, TOPIC_LENGTH, "topic"),
