@@ -8,7 +8,7 @@ from chat.core.errors import Invalid
 
 @pytest.mark.parametrize(
     ("typed", "kept"),
-    [("ada", "ada"), (" @Ada\n", "ada"), ("a.b_c-9", "a.b_c-9"), ("7up", "7up"), ("x" * 32, "x" * 32)],
+    [("ada", "ada"), (" @Ada\n", "ada"), ("a.b_c-9", "a.b_c-9"), ("7up", "7up"), ("x" * 32,) * 2],
 )
 def test_user_names_are_lower_case_without_the_at(typed, kept):
     assert user_name(typed) == kept

@@ -12,7 +12,7 @@ ATTACKS = [
     # slashes that browsers turn round
     "\\\\evil.example", "/\\evil.example", "\\/evil.example", "/\\/evil.example", "//\\evil.example", "/people\\..\\x",
     # characters that browsers drop
-    "/\t/evil.example", "/\n/evil.example", "/\r/evil.example", "\t//evil.example", " //evil.example", "/ /evil.example",
+    "/\t/evil.example", "/\n/evil.example", "/\r/evil.example", "\t//evil.example", " //evil.example", "/ /x",
     "\x00//evil.example", "/\x00/evil.example", "/people\r\nSet-Cookie: a=b", "/people\nLocation: //evil.example",
     "\u2028//evil.example", "\u00a0//evil.example", "/\u2215evil.example", "／／evil.example", "/people\u202e",
     # other schemes

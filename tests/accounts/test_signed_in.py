@@ -88,13 +88,14 @@ def test_a_header_without_it_is_nobody(app, header):
     assert session_for(cookie_value(header)) is None
 
 
-def test_behind_tls_the_cookie_is_for_this_host_alone(app, monkeypatch):
-    class Secure:
-        secure = True
+def test_behind_tls_the_cookie_is_for_this_host_and_for_tls_alone(app, client, password):
+    object.__setattr__(app.config["PARLEY"], "base_url", "https://chat.example.org")
+    answer = client.post("/login", data={"login": "alice", "password": password})
 
-    monkeypatch.setitem(app.config, "PARLEY", Secure)
-
-    assert cookie_name() == "__Host-parley_session"
+    (cookie,) = [c for c in answer.headers.getlist("Set-Cookie") if "session" in c]
+    assert cookie.startswith("__Host-parley_session=")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
 
 
 def test_asking_costs_one_query_and_so_does_a_socket_event(app, alice):

@@ -1,3 +1,4 @@
+import threading
 from datetime import timedelta
 from importlib import import_module
 
@@ -53,6 +54,27 @@ def test_the_last_place_of_an_invite_is_taken_once(invite):
     with pytest.raises(NotFound, match=r"^That invite has been used up\. Ask for a new link\.$"):
         accept_invite(invite.code, **(GRACE | {"email": "third@example.org"}))
     assert invite.uses == 2
+
+
+def test_of_many_at_once_only_as_many_come_in_as_there_are_places(app, invite):
+    code, answers, ready = invite.code, [], threading.Barrier(6)
+    db.session.rollback()
+
+    def accept(number):
+        with app.app_context():
+            ready.wait(5)
+            try:
+                answers.append(accept_invite(code, **(GRACE | {"email": f"grace{number}@example.org"})).username)
+            except NotFound:
+                answers.append("no")
+
+    threads = [threading.Thread(target=accept, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(answers) == ["grace", "grace.hopper", "no", "no", "no", "no"]
 
 
 def test_an_invite_used_up_while_the_password_was_hashed_is_refused(invite, change, monkeypatch):
