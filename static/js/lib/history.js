@@ -13,6 +13,7 @@ export class History {
     this.room = room
     const { dataset } = room.element
     this.has = { older: dataset.hasOlder === "true", newer: dataset.hasNewer === "true" }
+    room.timeline.isNewest = this.isNewest
   }
 
   get isNewest() { return !this.has.newer }
@@ -28,15 +29,16 @@ export class History {
     if (this.#loading[side] || !this.has[side] || !edge) return
     this.#loading[side] = true
     try {
-      const stretch = await this.#fetch(side, edge.dataset.seq)
+      const answer = await this.#fetch(side, edge.dataset.seq)
       if (this.room.isClosed) return
-      timeline.change(() => this.#insert(side, stretch))
+      timeline.change(() => this.#insert(side, answer))
     } catch {
-      // Offline: the next scroll asks again.
+      return // Offline: the next scroll asks again.
     } finally {
       this.#loading[side] = false
       if (!this.#loading.older && !this.#loading.newer) this.#missed.clear()
     }
+    this.room.look() // the edge may still be near
   }
 
   // Fewer in the document: those furthest from the reader go.
@@ -50,15 +52,16 @@ export class History {
   async #fetch(side, seq) {
     const answer = await fetch(`/rooms/${this.room.id}/timeline?${side === "older" ? "before" : "after"}=${seq}`, { headers: { Accept: "text/html" } })
     if (!answer.ok) throw new Error(`The server answered ${answer.status}.`)
-    return fragment(await answer.text())
+    const hasMore = answer.headers.get(side === "older" ? "X-Has-Older" : "X-Has-Newer") === "true"
+    return { stretch: fragment(await answer.text()), hasMore }
   }
 
-  #insert(side, stretch) {
+  #insert(side, { stretch, hasMore }) {
     const { room } = this
     dress(stretch, room)
     const found = room.timeline.insertAll(stretch)
     room.hold(found)
-    if (!found.some((item) => item.dataset.id)) this.#set(side, false)
+    if (!hasMore || !found.some((item) => item.dataset.id)) this.#set(side, false)
     for (const frame of [...this.#missed.values()].sort((a, b) => a.message.seq - b.message.seq)) room.place(frame)
     this.trim(side === "older" ? "newer" : "older")
   }
@@ -67,7 +70,7 @@ export class History {
     this.has[side] = has
     const { dataset } = this.room.element
     dataset[side === "older" ? "hasOlder" : "hasNewer"] = has
-    dataset.newest = this.isNewest
+    dataset.newest = this.room.timeline.isNewest = this.isNewest
     const { column } = this.room.timeline
     const link = column.querySelector(side === "older" ? "[rel=prev]" : "[rel=next]")
     if (link) link.parentElement.hidden = !has

@@ -8,6 +8,8 @@ export const MOST = 300
 // The column of a room: items in the order of their numbers, with days between them and groups of one author. Whatever
 // changes, the reader's place does not: at the end one stays at the end, elsewhere what one reads stays where it is.
 export class Timeline {
+  isNewest = true // nothing follows what is on the page
+
   constructor(scroller, column) {
     Object.assign(this, { scroller, column })
     scroller.style.overflowAnchor = "none" // we hold the place ourselves
@@ -24,9 +26,9 @@ export class Timeline {
   line(seq) { return this.column.querySelector(`:scope > .event[data-seq="${seq}"]`) }
   copyOf(key) { return this.pending.find((copy) => copy.dataset.key === key) }
 
-  // Change the column without moving what is being read.
+  // Change the column without moving what is being read. The end of a stretch further back is a place like any other.
   change(work) {
-    const wasAtEnd = this.isAtEnd
+    const wasAtEnd = this.isAtEnd && this.isNewest
     const anchor = wasAtEnd ? null : this.#anchor()
     const top = anchor?.getBoundingClientRect().top
     work()
