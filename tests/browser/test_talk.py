@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from chat.messages.actions import delete_message
 from chat.messages.queries import message_for
+from chat.rooms.actions import mark_all_read
 from tests.factories import person
 
 
@@ -174,6 +175,7 @@ def test_only_the_tools_that_one_may_use_are_offered(open_window, room):
 
 def test_a_mention_counts_in_the_sidebar_and_in_the_title(open_window, make_room):
     room, elsewhere = make_room("alice", "bob"), make_room("alice", "bob")
+    room.server.act(mark_all_read, lambda: person("bob"))
     alice, bob = open_window("alice", room), open_window("bob", elsewhere).live()
 
     alice.say("Good morning")

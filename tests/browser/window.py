@@ -16,6 +16,8 @@ from chat.rooms.models import Room as RoomRow
 from chat.streams.models import Entry
 from tests.factories import person
 
+expect.set_options(timeout=15_000)  # a bound for hangs, also on a busy machine
+
 # What a socket that has caught up has received: both namespaces let it in, and its first question was answered.
 WELCOMED = ("40/chat,", "40/presence,", "43/chat,")
 # A request that the page itself gave up, because one went on to another page, is no failure.
