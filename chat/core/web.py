@@ -36,7 +36,13 @@ TITLES = {
 def init_app(app):
     """CSRF on every unsafe request, the globals that templates use, and one way to say that something went wrong."""
     csrf.init_app(app)
-    app.jinja_env.globals.update(csrf_field=csrf_field, csrf_token=generate_csrf, settings=app.config["PARLEY"])
+    app.jinja_env.globals.update(
+        csrf_field=csrf_field,
+        csrf_token=generate_csrf,
+        settings=app.config["PARLEY"],
+        chosen_theme=chosen_theme,
+        other_address=other_address,
+    )
     app.before_request(refuse_foreign_origins)
     app.register_error_handler(ChatError, on_refusal)
     app.register_error_handler(CSRFError, on_csrf_error)
@@ -46,6 +52,18 @@ def init_app(app):
 
 def csrf_field():
     return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
+
+
+def chosen_theme():
+    """ "light" or "dark" when this browser was told so; None: as the system says."""
+    theme = request.cookies.get("theme")
+    return theme if theme in ("light", "dark") else None
+
+
+def other_address():
+    """The address this page was opened under, when it is none that may open the websocket; None when all is well."""
+    address = request.host_url.rstrip("/")
+    return None if address in current_app.config["PARLEY"].origins else address
 
 
 def refuse_foreign_origins():
@@ -87,7 +105,8 @@ def redirect_back(default, message=None, category="success"):
     """Redirect to the page that the form was on, if that was one of ours."""
     referrer = urlsplit(request.referrer or "")
     here = referrer.netloc == request.host and referrer.path != request.path
-    path = referrer.path + (f"?{referrer.query}" if referrer.query else "") if here else default
+    own = "/" + referrer.path.lstrip("/\\")  # two slashes would begin the name of another host
+    path = own + (f"?{referrer.query}" if referrer.query else "") if here else default
     return see_other(path, message, category)
 
 
@@ -104,6 +123,11 @@ def on_refusal(error):
         response.status_code = error.status
     else:
         response = error_page(error.status, error.message, retry_after=error.retry_after)
+    return say_when(response, error)
+
+
+def say_when(response, error):
+    """Add to a refusal's response in how many seconds it is worth another try."""
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
     return response
@@ -166,9 +190,10 @@ def error_page(status, message=None, *, retry_after=None, reference=None):
 def with_etag(parts, make):
     """Answer 304 when the browser holds the page that `parts` describe; otherwise `make()` it and label it.
 
-    `parts` are whatever the page depends on. The page stays private to the browser and is asked about each time.
+    `parts` are whatever the page depends on, besides what its forms do: after signing in again those of an older copy
+    would be refused. The page stays private to the browser and is asked about each time.
     """
-    digest = sha256(repr(parts).encode()).hexdigest()[:32]
+    digest = sha256(repr((parts, session.get("csrf_token"))).encode()).hexdigest()[:32]
     if request.if_none_match.contains_weak(digest):
         response = make_response("", 304)
     else:

@@ -114,7 +114,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A page of a room, oldest first. `newest` when it reaches the room's head."""
+    """A page of a room, oldest first: what has the numbers `first_seq` to `last_seq`. `newest`: it reaches the head."""
 
     items: list
     has_older: bool
@@ -130,7 +130,7 @@ class Timeline:
 def timeline(room, messages, *, viewer, has_older, has_newer, after, upto, position=None):
     """Weave messages, lines, days and the New line into a Timeline.
 
-    after, upto   the numbers between which the room's own lines belong to this page.
+    after, upto   the numbers between which everything belongs to this page, the room's own lines, too.
     position      the viewer's read position: the New line stands before the first message above it. None: no line.
     """
     zone = zone_of(viewer)
@@ -158,8 +158,8 @@ def timeline(room, messages, *, viewer, has_older, has_newer, after, upto, posit
         items=items,
         has_older=has_older,
         has_newer=has_newer,
-        first_seq=messages[0].seq if messages else after,
-        last_seq=messages[-1].seq if messages else upto,
+        first_seq=after + 1,
+        last_seq=upto,
     )
 
 
@@ -216,12 +216,15 @@ def present_place(membership, counts, position, *, current=False):
     )
 
 
-def present_sidebar(actor, current_room_id=None):
-    """What the first pane shows, with the numbers it is counted at. Four queries, whatever the number of rooms."""
+def present_sidebar(actor, current_room_id=None, *, counts=None, heads=None):
+    """What the first pane shows, with the numbers it is counted at. Five queries, whatever the number of rooms.
+
+    counts, heads   what the caller has read already: `unread_counts`, and the heads of the actor's stream and the site's.
+    """
     joined = memberships(actor)
-    counts = unread_counts(actor.id)
+    counts = unread_counts(actor.id) if counts is None else counts
     read = positions(actor.id, [membership.room_id for membership in joined])
-    heads = log.heads([actor.stream, log.SITE])
+    heads = log.heads([actor.stream, log.SITE]) if heads is None else heads
     site = the_site()
     return SidebarView(
         community=site.name,

@@ -10,17 +10,16 @@ from chat.core import assets
 from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import snapshot
-from chat.core.errors import ChatError
+from chat.core.errors import ChatError, Conflict
 from chat.core.rate_limit import limiter
-from chat.core.web import add_error, flashes_wait, render_page, with_etag
+from chat.core.web import add_error, flashes_wait, render_page, say_when, with_etag
 from chat.messages.actions import delete_message, edit_message, post_message
 from chat.messages.forms import EditForm, MessageForm
 from chat.messages.policy import can_delete, can_edit, can_see_history
-from chat.messages.presenter import present, present_edit, timeline
+from chat.messages.presenter import present, present_edit, present_sidebar, timeline
 from chat.messages.queries import (
     edits_of,
     message_for,
-    newest,
     page_after,
     page_around,
     page_before,
@@ -45,29 +44,34 @@ def page(actor, room_id):
         where = {name: request.args.get(name, type=int) for name in ("before", "after", "around")}
         if flashes_wait():
             return _room_page(actor, room, **where)
-        heads = log.heads([room.stream, actor.stream, log.SITE])
-        others = unread_counts(actor.id)  # the sidebar shows them
+        numbers = _numbers(actor, room)  # of the sidebar, too
         today = now().astimezone(zone_of(actor)).date()  # the page says "Today"
         made_of = (assets.stylesheet(), assets.import_map_hash())
-        parts = (the_site().epoch, heads, others, actor.id, today, made_of, request.full_path)
-        return with_etag(parts, lambda: _room_page(actor, room, **where))
+        parts = (the_site().epoch, numbers, actor.id, today, made_of, request.full_path)
+        return with_etag(parts, lambda: _room_page(actor, room, numbers=numbers, **where))
 
 
-def _room_page(actor, room, *, before=None, after=None, around=None, status=200, **more):
+def _numbers(actor, room):
+    """(heads of the streams, counts of the actor's rooms): what tells whether a room's page is still as it was."""
+    return log.heads([room.stream, actor.stream, log.SITE]), unread_counts(actor.id)
+
+
+def _room_page(actor, room, *, before=None, after=None, around=None, numbers=None, status=200, **more):
+    heads, counts = numbers or _numbers(actor, room)
     membership = membership_of(actor, room)
     is_member = bool(membership and membership.role)
-    position = position_of(actor.id, room.id) if is_member else None
-    head = log.heads([room.stream])[room.stream]
-    _, unread, mentions = unread_counts(actor.id, [room.id]).get(room.id, (head, 0, 0))
-    read_to = position.seq if position else 0
+    sidebar = present_sidebar(actor, room.id, counts=counts, heads=heads)
+    position = next((place.position for place in sidebar.places if place.current), None)
+    head, (_, unread, mentions) = heads[room.stream], counts.get(room.id, (0, 0, 0))
     can = capabilities(actor, room)
     return render_page(
         "rooms/show.html",
         status,
+        sidebar=sidebar,
         room=room_view(room),
-        timeline=_page(actor, room, head, before, after, around, read_to if is_member else None),
+        timeline=_page(actor, room, head, before, after, around, position),
         membership=membership.role if is_member else None,
-        position=read_to if is_member else None,
+        position=position,
         cursor=head,
         unread=unread,
         mentions=mentions,
@@ -79,21 +83,20 @@ def _room_page(actor, room, *, before=None, after=None, around=None, status=200,
 
 
 def _page(actor, room, head, before=None, after=None, around=None, position=None):
-    """The Timeline of one page. Lines between two pages belong to the newer one of them."""
+    """The Timeline of one page. Every number of the room belongs to one page, whichever way one walks."""
     if around is not None:
-        messages, has_older, has_newer = page_around(room, around)
+        messages, has_older, has_newer = page_around(room, min(max(around, 0), head))
+        lower = messages[0].seq - 1 if has_older else 0
+        upper = messages[-1].seq if has_newer else head
     elif after is not None:
-        messages, has_newer = page_after(room, after)
-        has_older = True
+        lower = min(max(after, 0), head)
+        messages, has_newer = page_after(room, lower)
+        has_older, upper = lower > 0, messages[-1].seq if has_newer else head
     else:
-        messages, has_older = newest(room) if before is None else page_before(room, before)
-        has_newer = before is not None
-    lower = messages[0].seq - 1 if messages and has_older else 0
-    upper = head if not has_newer else messages[-1].seq if messages else 0
-    if after is not None:
-        lower = after
-    elif before is not None:
-        upper = before - 1
+        has_newer = before is not None and before <= head
+        upper = max(before - 1, 0) if has_newer else head
+        messages, has_older = page_before(room, upper + 1)
+        lower = messages[0].seq - 1 if has_older else 0
     return timeline(
         room,
         messages,
@@ -138,7 +141,8 @@ def create(actor, room_id):
             raise
         with snapshot():
             room = room_for(actor, room_id)
-            return _room_page(actor, room, status=error.status, text=form.text.data, error=error.message)
+            page = _room_page(actor, room, status=error.status, text=form.text.data, error=error.message)
+            return say_when(page, error)
     return redirect(f"{room.path}#message-{message.id}", 303)
 
 
@@ -162,6 +166,9 @@ def edit(actor, message_id):
             limiter.take("edit", actor.id)
             edit_message(actor, message, form.text.data or "", rev=form.rev.data)
             return redirect(message.path, 303)
+        except Conflict as error:
+            form.form_errors.append(error.message)
+            form.rev.data, form.rev.raw_data = message.rev, None  # saving once more replaces the text that is there now
         except ChatError as error:
             add_error(form, error)
     status = 422 if form.is_submitted() else 200
