@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 BATCH = 200  # entries read at once
 Access = namedtuple("Access", "seq kind subject_id data")
+# What one snapshot showed of a stream: frames None when the log cannot be continued, revoked None when `access` cannot.
+Found = namedtuple("Found", "epoch access_head revoked head removals frames")
 
 
 class Subscription:
@@ -102,7 +104,7 @@ class Pump:
         epoch, access_head, access, frames = transaction.handover.pop("ready", (self.epoch, 0, (), ()))
         if frames or access:
             if epoch != self.epoch:
-                self.start_afresh(epoch)
+                self.start_afresh(epoch, access_head)
             for change in access:
                 if change.seq == self.access + 1:
                     self._handle_access(change)
@@ -141,14 +143,18 @@ class Pump:
 
     def poll(self):
         """Compare every followed stream's head, `access` and the epoch with the database. Waits."""
-        names = list(self.follows)
+        cursors = {
+            name: follow.cursor or 0 for name, follow in self.follows.items()
+        }  # before the snapshot, never above it
+        access = self.access
         with self.app.app_context(), snapshot():
             epoch, access_head = self._epoch_and_access()
-            heads = log.heads(names)
-            news = self._access_after(self.access) if epoch == self.epoch and access_head > self.access else []
-        if epoch != self.epoch or access_head < self.access:
-            self.start_afresh(epoch)
-        for change in news:
+            heads = log.heads(cursors)
+            revoked = self._access_after(access, access_head)
+        went_back = access_head < access or any(heads.get(name, 0) < cursor for name, cursor in cursors.items())
+        if epoch != self.epoch or went_back or revoked is None:
+            self.start_afresh(epoch, access_head)
+        for change in revoked or ():
             self._handle_access(change)
         for name, head in heads.items():
             follow = self.follows.get(name)
@@ -157,6 +163,7 @@ class Pump:
             if head > follow.cursor:
                 follow.known = max(follow.known, head)
             self._advance(follow)
+            self._let_go(follow)
         for task in self.after_poll:
             task()
 
@@ -165,21 +172,30 @@ class Pump:
         row = db.session.execute(both).first()
         return tuple(row) if row else (None, 0)
 
-    def _access_after(self, seq):
+    def _access_after(self, seq, head):
+        """The entries of `access` after number `seq`, up to its head. None when the log does not hold them all any more."""
+        if head <= seq:
+            return []
         entries = log.since(log.ACCESS, seq)
-        return [Access(e.seq, e.kind, e.subject_id, e.data) for e in entries] if entries is not None else []
+        if entries is None or len(entries) < head - seq:
+            return None
+        return [Access(e.seq, e.kind, e.subject_id, e.data) for e in entries]
 
     def _handle_access(self, change):
         if change.seq > self.access:
             self.access = change.seq
             self.on_access(change)
 
-    def start_afresh(self, epoch):
-        """Another epoch, or numbers that went back: whatever anyone here holds is worthless. Everybody reconnects."""
+    def start_afresh(self, epoch, access_head):
+        """Another epoch, numbers that went back, or revocations that cannot be read any more: whatever anyone here holds is
+        worthless. Everybody reconnects, and has to show their session again."""
         if self.epoch is not None:  # None: nobody had set it up yet when this process began
-            logger.warning("The database was replaced (epoch %s). All connections start afresh.", epoch)
-        self.epoch, self.access, self.follows = epoch, 0, {}
-        for connection in self.connections.all():
+            logger.warning("The log cannot be continued (epoch %s). All connections start afresh.", epoch)
+        connections = self.connections.all()
+        for connection in connections:
+            self.forget(connection)  # it may take a while to close, and must not get what others are sent meanwhile
+        self.epoch, self.access, self.follows = epoch, access_head, {}
+        for connection in connections:
             self.fanout.send(connection.sid, "reset", {"stream": "*", "reason": "epoch"})
             self.connections.remove(connection)
             self.spawn(self.fanout.close, connection.transport_id)
@@ -254,8 +270,14 @@ class Pump:
         subscription = follow and follow.subscriptions.pop(connection, None)
         if subscription and subscription.joined is not None and connection.alive:
             self.fanout.leave(connection.sid, name)
-        if follow and not follow.subscriptions and follow.cursor is not None and not follow.reading:
-            del self.follows[name]
+        if follow:
+            self._let_go(follow)
+
+    def _let_go(self, follow):
+        """Stop following what nobody here is subscribed to."""
+        if not follow.subscriptions and follow.cursor is not None and not follow.reading:
+            if self.follows.get(follow.name) is follow:
+                del self.follows[follow.name]
 
     def forget(self, connection):
         """The connection is gone. Does not wait."""
@@ -316,52 +338,43 @@ class Pump:
             logger.exception("Reading %s failed; the next poll tries again.", follow.name)
         finally:
             follow.reading = False
-        if self.follows.get(follow.name) is follow:
-            if follow.subscriptions:
-                if any(s > follow.cursor for s in follow.handed):
-                    self._advance(follow)
-            else:
-                del self.follows[follow.name]
+        self._let_go(follow)
 
     def _look(self, follow):
         """One snapshot: some entries as frames, every removal up to the head, and how far revocations have come."""
         self.reads += 1
-        name, cursor = follow.name, follow.cursor
+        name, cursor, access = follow.name, follow.cursor, self.access
         with self.app.app_context(), snapshot():
             epoch, access_head = self._epoch_and_access()
-            if epoch != self.epoch:
-                return epoch, [], 0, [], None
-            access = self._access_after(self.access) if access_head > self.access else []
-            head, _floor = log.head_and_floor(name) or (0, 0)
-            if head < cursor:
-                return None, [], head, [], None
+            head, floor = log.head_and_floor(name) or (0, 0)
+            if epoch != self.epoch or access_head < access or head < cursor:
+                return Found(epoch, access_head, None, head, [], None)
+            revoked = self._access_after(access, access_head)
             entries = log.since(name, cursor, limit=BATCH)
-            if entries is None:
-                return epoch, access, head, [], None
-            removals = log.of_kinds(name, ("left",), after=cursor, upto=head, limit=10_000) if entries else []
+            removals = log.of_kinds(name, ("left",), after=max(cursor, floor), upto=head, limit=10_000)
             removals = [(entry.seq, entry.subject_id) for entry in removals]
-            frames = present(name, entries)
-            if len(frames) != len(entries):
-                return epoch, access, head, removals, None
-            return epoch, access, head, removals, [frames[entry.seq] for entry in entries]
+            frames = present(name, entries) if entries else {}
+            complete = entries is not None and len(frames) == len(entries)
+            return Found(
+                epoch, access_head, revoked, head, removals, [frames[e.seq] for e in entries] if complete else None
+            )
 
     def _send_read(self, follow, found):
         """Send what was read. Does not wait."""
-        epoch, access, head, removals, frames = found
-        if epoch != self.epoch:
-            self.start_afresh(epoch or self.epoch)
+        if found.epoch != self.epoch or found.revoked is None:
+            self.start_afresh(found.epoch, found.access_head)
             return
-        for change in access:
+        for change in found.revoked:
             self._handle_access(change)
-        for seq, user_id in removals:  # what was read is as new as the head: so are these
+        for seq, user_id in found.removals:  # what was read is as new as the head: so are these
             self._drop_removed(follow, seq, user_id)
-        if frames is None:
-            self._begin_again(follow, head)
+        if found.frames is None:
+            self._begin_again(follow, found.head)
             return
-        for frame in frames:
+        for frame in found.frames:
             if frame.seq == follow.cursor + 1:
                 self._deliver(follow, frame)
-        if head <= follow.cursor:
+        if found.head <= follow.cursor:
             follow.known = follow.cursor  # a hint that promised more than there is
         follow.handed = {s: f for s, f in follow.handed.items() if s > follow.cursor}
 
@@ -370,13 +383,15 @@ class Pump:
         so every subscription is made anew; a stream never stops."""
         follow.cursor = follow.known = max(head, follow.cursor)
         follow.handed = {s: f for s, f in follow.handed.items() if s > follow.cursor}
-        room_id = log.subject_of(follow.name) if follow.name.startswith("room:") else None
+        kind, room_id = follow.name.partition(":")[0], log.subject_of(follow.name)
         for connection, subscription in list(follow.subscriptions.items()):
-            if room_id is None:
-                payload = {"stream": follow.name, "head": follow.cursor}
-                self.fanout.send(connection.sid, "subscribed", payload)
-            elif subscription.joined is not None:
+            if subscription.joined is None:
+                if kind == "room":
+                    subscription.removed = follow.cursor
+            elif kind == "room":
                 self.drop(follow.name, connection)
                 self.spawn(self.reconcile, connection, room_id)
             else:
-                subscription.removed = follow.cursor
+                self.fanout.send(connection.sid, "subscribed", {"stream": follow.name, "head": follow.cursor})
+                if kind == "user":  # rooms that this person was added to may be among what is gone, too
+                    self.spawn(self.reconcile, connection, None)

@@ -38,15 +38,14 @@ class Subscriptions:
             return {name: self.pump.cursor(name) for name in self.pump.streams_of(connection)}
 
     def reconcile(self, connection, room_id):
-        """Make the subscription to one room what the membership now says. Waits.
+        """Make the subscription to one room (None: to all of theirs) what the membership now says. Waits.
 
         One that begins here is announced with the number it begins behind.
         """
-        name = log.room_stream(room_id)
         connection.ready.wait()
         with connection.lock:
-            _, begun = self._subscribe(connection, [room_id])
-            if begun:
+            _, begun = self._subscribe(connection, [room_id] if room_id else list(self._joined(connection)))
+            for name in begun:
                 self._announce(connection, name)
 
     def resume(self, connection, *, epoch, cursors, everything):

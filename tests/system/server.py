@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import socketio
@@ -35,7 +36,9 @@ def wait_until(question, *, seconds=10, what=None):
     while True:
         if answer := question():
             return answer
-        assert time.monotonic() < deadline, f"still waiting after {seconds} s: {what or question}"
+        assert time.monotonic() < deadline, (
+            f"still waiting after {seconds} s: {what() if callable(what) else what or question}"
+        )
         threading.Event().wait(0.01)
 
 
@@ -63,12 +66,20 @@ class Server:
 
     def start(self):
         """Start, and return when it answers."""
+        self.begin()
+        return self.wait()
+
+    def begin(self):
+        """Start, without waiting: most of it is importing, and several may do so at once."""
         log = open(self.folder / "server.log", "ab")  # noqa: SIM115 - the process keeps it
         environ = {k: v for k, v in os.environ.items() if not k.startswith("WERKZEUG")} | self.environ
         self.process = subprocess.Popen(
             [sys.executable, "-m", "chat.server.start"], cwd=ROOT, env=environ, stdout=log, stderr=log
         )
-        wait_until(self.answers, seconds=30, what=f"the server to answer; see {self.folder / 'server.log'}")
+        return self
+
+    def wait(self):
+        wait_until(self.answers, seconds=60, what=f"the server to answer; see {self.folder / 'server.log'}")
         return self
 
     def answers(self):
@@ -85,7 +96,8 @@ class Server:
                 children = self._children()
                 self.process.kill()
                 for child in children:
-                    os.kill(child, signal.SIGKILL)
+                    with suppress(ProcessLookupError):
+                        os.kill(child, signal.SIGKILL)
             else:
                 self.process.send_signal(how)
             self.process.wait(30)
@@ -131,7 +143,8 @@ class Server:
             return action(*(arg() if callable(arg) else arg for arg in args), **options)
 
     def close(self):
-        self.stop()
+        """The end of a test: nobody is there to say goodbye to."""
+        self.kill()
         with self.app.app_context():
             db.session.remove()
             db.engine.dispose()
@@ -150,7 +163,9 @@ class Client:
 
     def open(self):
         headers = {"Cookie": self.cookie, **({"Origin": self.origin} if self.origin else {})}
-        self.io.connect(self.server.url, headers=headers, transports=["websocket"], namespaces=self.namespaces, wait_timeout=5)
+        self.io.connect(
+            self.server.url, headers=headers, transports=["websocket"], namespaces=self.namespaces, wait_timeout=5
+        )
         if "/chat" in self.namespaces:
             self.hello = self.wait_for("hello", lambda payload: True)
         return self

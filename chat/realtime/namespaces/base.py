@@ -7,7 +7,7 @@ it may have been revoked after the connection was made.
 
 import logging
 
-from flask_socketio import Namespace
+from flask_socketio import ConnectionRefusedError, Namespace
 
 from chat.accounts.signed_in import session_for
 from chat.core.db import db
@@ -28,9 +28,9 @@ class BaseNamespace(Namespace):
     def trigger_event(self, event, *args):
         """Called by python-socketio for every event, connecting and disconnecting included. Returns the acknowledgement."""
         sid = args[0]
-        if event == "connect" and self.connection(sid) is None:  # a client may send an event of this name, too
-            return self.arrive(sid, args[1])
-        if event == "disconnect":
+        if event == "connect" and self._is_handshake(sid, args):
+            return self._welcome(sid, args[1])
+        if event == "disconnect" and self._is_end(sid):
             return self.leave(sid)
         if event not in wire.CLIENT[self.namespace]:
             return {"ok": False, "code": "unknown_event", "message": f"{self.namespace} has no event of that name."}
@@ -41,6 +41,29 @@ class BaseNamespace(Namespace):
         except Exception:
             log.exception("%s failed", event)
             return {"ok": False, "code": "error", "message": "That broke on our side. Try again in a moment."}
+
+    def _welcome(self, sid, environ):
+        """`arrive`, and when that breaks the end of the connection: clients try again then, and would wait for an answer
+        otherwise. Refusals, which are ConnectionRefusedErrors, are final."""
+        try:
+            return self.arrive(sid, environ)
+        except ConnectionRefusedError:
+            raise
+        except Exception:
+            log.exception("Connecting failed")
+            self.live.chat.close(self._transport_of(sid))
+            return False
+
+    def _transport_of(self, sid):
+        return self.live.socketio.server.manager.eio_sid_from_sid(sid, self.namespace)
+
+    # A client may send events named "connect" and "disconnect", too, and put into them what it likes.
+
+    def _is_handshake(self, sid, args):
+        return len(args) > 1 and args[1] is self.live.socketio.server.environ.get(self._transport_of(sid))
+
+    def _is_end(self, sid):
+        return not self.live.socketio.server.manager.is_connected(sid, self.namespace)
 
     def answer(self, event, sid, data):
         connection = self.connection(sid)
