@@ -113,24 +113,30 @@ class Live {
   #load(room) {
     if (this.room?.id === room) return refresh()
     this.#loading.add(room)
-    if (this.#loading.size === 1) this.#loadPlaces()
+    if (!this.isLoadingPlaces) this.#loadPlaces()
   }
 
+  // A page answers for those rooms that were wanted before it was asked for.
   async #loadPlaces() {
-    const { session, connection } = this
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 200))
-    const answer = await fetch("/", { headers: { Accept: "text/html" }, credentials: "same-origin" }).catch(() => null)
-    if (!answer?.ok) return setTimeout(() => this.#loading.size && connection.isOnline && this.#loadPlaces(), LATER)
-    const document = parsePage(await answer.text())
-    const rooms = [...this.#loading]
-    this.#loading.clear()
+    this.isLoadingPlaces = true
+    while (this.#loading.size) {
+      await pause(Math.random() * 200)
+      const rooms = [...this.#loading]
+      const answer = await fetch("/", { headers: { Accept: "text/html" } }).catch(() => null)
+      if (answer?.ok) this.#drawPlaces(rooms, parsePage(await answer.text()))
+      else await pause(LATER)
+    }
+    this.isLoadingPlaces = false
+  }
+
+  #drawPlaces(rooms, document) {
     for (const id of rooms) {
       const place = document.querySelector(`.place[data-room-id="${id}"]`)
-      if (!place) this.sidebar?.remove(id)
-      else if (this.sidebar) {
-        this.sidebar.add(place.closest("li"))
-        session.add(readPlace(place))
-      }
+      if (!this.#loading.delete(id) || !this.sidebar) continue // a whole page came first, or we were removed
+      this.sidebar.remove(id)
+      if (!place) continue
+      this.sidebar.add(place.closest("li"))
+      this.session.add(readPlace(place))
     }
   }
 
@@ -139,8 +145,10 @@ class Live {
     forgetPages()
     this.#loading.delete(room)
     this.sidebar?.remove(room)
-    if (this.room?.id !== room) return
-    toast(`You are no longer in ${this.room.title}.`)
+    if (this.room?.id !== room || this.room.isLeft) return
+    this.room.isLeft = true // told twice, by my own stream and by the room's
+    const words = `You are no longer in ${this.room.title}.`
+    document.addEventListener("turbo:load", () => toast(words), { once: true }) // on the page that follows, or nobody could read it
     goTo("/", { action: "replace" })
   }
 
@@ -150,6 +158,8 @@ class Live {
     this.bar?.draw()
   }
 }
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 // Counted over reloads, which is what resets are about.
 function momentsKept(name) {
