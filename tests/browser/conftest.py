@@ -86,6 +86,8 @@ def open_window(browser, server):
                 context.add_cookies([{"name": name, "value": value, "url": at.url, "httpOnly": True, "sameSite": "Lax"}])
         window = Window(context.new_page(), username or (beside and beside.username), at)
         windows.append(window)
+        if options.get("java_script_enabled") is False:
+            window.expects(r"^failed: GET \S+\.js csp$")  # how Chromium says that it ran no script
         if place is not None:
             window.visit(place)
         return window
