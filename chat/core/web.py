@@ -149,7 +149,7 @@ def on_refusal_of_http(status, message):
     db.session.rollback()
     if wants_json():
         code = {401: "unauthorized", 403: "forbidden", 404: "not_found", 413: "too_large", 429: "rate_limited"}
-        title, text = TITLES.get(status, TITLES[400])
+        _, text = TITLES.get(status, TITLES[400])
         body = {
             "ok": False,
             "code": code.get(status, "error" if status >= 500 else "invalid"),

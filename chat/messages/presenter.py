@@ -219,7 +219,7 @@ def present_place(membership, counts, position, *, current=False):
 def present_sidebar(actor, current_room_id=None, *, counts=None, heads=None):
     """What the first pane shows, with the numbers it is counted at. Five queries, whatever the number of rooms.
 
-    counts, heads   what the caller has read already: `unread_counts`, and the heads of the actor's stream and the site's.
+    counts, heads   what the caller has read already: `unread_counts`, and heads of the actor's stream and the site's.
     """
     joined = memberships(actor)
     counts = unread_counts(actor.id) if counts is None else counts
