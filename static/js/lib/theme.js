@@ -1,11 +1,11 @@
-// Light or dark: as the system says, unless a person has said otherwise on this device.
+// Light or dark: as the system says, unless a person has said otherwise on this device. The server reads the cookie and
+// writes the page that way, so that a dark page never begins in white.
 const root = document.documentElement
-const kept = localStorage.getItem("theme")
-if (kept) root.dataset.theme = kept
+const YEAR = 365 * 24 * 60 * 60
 
 document.addEventListener("click", ({ target }) => {
   if (!target.closest("[data-theme-toggle]")) return
   const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches
   root.dataset.theme = isDark ? "light" : "dark"
-  localStorage.setItem("theme", root.dataset.theme)
+  document.cookie = `theme=${root.dataset.theme}; path=/; max-age=${YEAR}; SameSite=Lax`
 })
