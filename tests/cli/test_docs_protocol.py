@@ -54,11 +54,11 @@ def test_its_examples_are_what_clients_may_send():
                 wire.parse(namespace, event, json.loads(data))
 
 
-@pytest.fixture(scope="module")
-def server(founded, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("protocol")
+@pytest.fixture(scope="module", params=["eventlet", "gevent"])
+def server(request, founded, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
     shutil.copytree(founded, folder / "data")
-    server = Server(folder / "data").start()
+    server = Server(folder / "data", ASYNC_MODE=request.param).start()
     yield server
     server.stop()
 

@@ -12,7 +12,7 @@ PAGE = (ROOT / "docs/a-message.md").read_text()
 FILE = re.compile(r"`([\w./-]+\.(?:py|js|html))`")
 # `name` in `file`, where `file` may be several words away but in the same sentence; and `file`: `name`.
 NAMED = re.compile(r"`([A-Za-z_][\w.]*)` in\s+`([\w./-]+\.(?:py|js|html))`")
-BEGINS = re.compile(r"`([\w./-]+\.py)`: (?:on leaving the block, )?`([A-Za-z_][\w.]*)`")
+BEGINS = re.compile(r"`([\w./-]+\.py)`:\s+(?:on leaving the block,\s+)?`([A-Za-z_][\w.]*)`")
 # Words in backticks that are no function: events of the wire.
 EVENTS = {"message", "read", "resume"}
 
