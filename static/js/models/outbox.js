@@ -48,6 +48,7 @@ export class Outbox {
   async #keep(item) {
     await this.store.add(item)
     this.#unsaved.delete(item.key)
+    await this.look()
     this.announce()
     await this.flush()
   }
@@ -72,12 +73,11 @@ export class Outbox {
   }
 
   async #read(look) {
-    const unsaved = this.#items.filter((item) => this.#unsaved.has(item.key))
     const kept = (await this.store.all()).filter((item) => item.user === this.#user)
     if (look !== this.#looks) return this.#newest
     const keys = new Set(kept.map((item) => item.key))
-    const later = this.#items.filter((item) => this.#unsaved.has(item.key) || unsaved.includes(item))
-    this.#items = [...kept, ...later.filter((item) => item.user === this.#user && !keys.has(item.key))]
+    const unsaved = this.#items.filter((item) => this.#unsaved.has(item.key) && !keys.has(item.key))
+    this.#items = [...kept, ...unsaved.filter((item) => item.user === this.#user)]
     this.view.changed(this.#items)
   }
 

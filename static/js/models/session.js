@@ -19,7 +19,9 @@ export class Session {
   #asked = new Map() // stream name → the request that is out
   #wanted = new Set()
   #wantsAll = false
+  #loading = new Set() // rooms to be drawn afresh; a page that comes may be older than the reason for it
   #isFlushing = false
+  #pauses = 0 // questions that wait to be asked again
   #connection = 0 // 0 while there is none
   #connections = 0
   #backoff
@@ -31,7 +33,7 @@ export class Session {
     this.#backoff = new Backoff({ random })
   }
 
-  get isCatchingUp() { return this.#connection > 0 && (this.#asked.size > 0 || this.#wanted.size > 0 || this.#wantsAll) }
+  get isCatchingUp() { return this.#connection > 0 && (this.#asked.size > 0 || this.#wanted.size > 0 || this.#wantsAll || this.#pauses > 0) }
   get rooms() { return [...this.#copies.values()].filter((copy) => copy instanceof RoomCopy) }
   room(id) { return this.#copies.get(`room:${id}`) }
 
@@ -40,7 +42,8 @@ export class Session {
   // A page is on screen, new, restored or a preview: everything is as its own snapshot says, however old that is.
   // page  {epoch, me, user: {name, cursor}, site: cursor, rooms: [{id, cursor, position, v, unread, mentions}]}; `v` is that of the position
   adopt(page) {
-    const isAsking = this.#asked.size > 0 || this.#wantsAll
+    const isAsking = this.isCatchingUp
+    const loading = new Set(this.#loading)
     for (const copy of this.#copies.values()) copy.stream.close()
     Object.assign(this, { epoch: page.epoch, me: page.me, positions: new Positions() })
     this.#copies.clear()
@@ -51,15 +54,14 @@ export class Session {
     for (const room of page.rooms) this.#add(room)
     if (this.#serverEpoch && this.#connection && this.#serverEpoch !== this.epoch) this.#reload("epoch")
     if (isAsking) this.#wantsAll = true // the answer under way is about the page before this one
-    for (const [name, copy] of this.#copies) if (isAsking || copy.stream.isBehind) this.#ask(name)
+    for (const [name, copy] of this.#copies) if (isAsking || loading.has(name) || copy.stream.isBehind) this.#ask(name)
+    this.#loading.clear()
     this.#tell()
   }
 
-  // A room was loaded by itself.
+  // A room was loaded by itself, perhaps from a page that was read before we knew that we needed it: ask what follows.
   add(room) {
-    if (this.#copies.has(`room:${room.id}`)) return
-    const copy = this.#add(room)
-    if (copy.stream.isBehind || copy.isStale) this.#ask(copy.name)
+    if (!this.#copies.has(`room:${room.id}`)) this.#ask(this.#add(room).name)
   }
 
   #add(room) {
@@ -69,6 +71,7 @@ export class Session {
       ask: () => this.#ask(name), reload: () => this.#load(name),
     })
     this.#drop(name)
+    this.#loading.delete(name)
     this.#copies.set(name, copy)
     copy.stream.know(this.#heads.get(name) ?? 0)
     this.positions.take(room.id, { seq: room.position, v: room.v })
@@ -111,6 +114,7 @@ export class Session {
     this.#asked.clear()
     this.#wanted.clear()
     this.#wantsAll = false
+    this.#pauses = 0
     for (const copy of this.#copies.values()) copy.stream.disconnected()
     this.#tell()
   }
@@ -178,12 +182,11 @@ export class Session {
     const names = this.#settle(request)
     if (answer?.code === "unauthorized") return this.view.refused()
     const pause = answer?.retry_after ? answer.retry_after * 1000 : this.#backoff.next()
-    this.clock.later(() => {
-      if (request.connection !== this.#connection) return
+    this.#later(pause, () => {
       this.#wantsAll ||= request.all
       for (const name of names) if (this.#copies.get(name) === request.about.get(name)) this.#wanted.add(name)
       this.#flush()
-    }, pause)
+    })
   }
 
   // The request is not out any more. Returns the names whose copies it was about and which are still there.
@@ -204,7 +207,6 @@ export class Session {
     for (const [name, part] of Object.entries(streams)) {
       const isCurrent = request.about.has(name) ? current.has(name) : !this.#copies.has(name)
       if (isCurrent) this.#receivePart(name, part)
-      else this.#receiveForeign(name, part)
       if (this.#connection !== request.connection) return
     }
   }
@@ -221,7 +223,7 @@ export class Session {
       if (this.#copies.get(name) !== copy) return // dropped by what it was told
     }
     const { cursor } = copy.stream
-    if (part.more || copy.stream.isBehind) {
+    if (copy.stream.isBehind || part.more && cursor === part.upto) {
       if (cursor > before) this.#ask(name)
       else this.#askLater(copy) // a promise that was not kept; not at full speed
     } else if (copy instanceof RoomCopy) {
@@ -230,17 +232,22 @@ export class Session {
     }
   }
 
-  // About a copy dropped since: all it tells is how far the stream is.
-  #receiveForeign(name, { head = 0 }) {
-    this.#hear(name, head)
-    if (this.#copies.get(name)?.stream.isBehind) this.#ask(name)
+  #askLater(copy) {
+    this.#later(this.#backoff.next(), () => {
+      if (this.#copies.get(copy.name) === copy && copy.stream.isBehind) this.#ask(copy.name)
+    })
   }
 
-  #askLater(copy) {
+  // After a pause, if the connection is still the same.
+  #later(pause, work) {
     const connection = this.#connection
+    this.#pauses++
     this.clock.later(() => {
-      if (connection === this.#connection && this.#copies.get(copy.name) === copy && copy.stream.isBehind) this.#ask(copy.name)
-    }, this.#backoff.next())
+      if (connection !== this.#connection) return
+      this.#pauses--
+      work()
+      this.#tell()
+    }, pause)
   }
 
   // ---- starting afresh
@@ -254,12 +261,14 @@ export class Session {
 
   #load(name) {
     this.#drop(name)
-    if (name.startsWith("room:")) this.view.load(Number(name.slice(5)))
-    else this.#reload("reset")
+    if (!name.startsWith("room:")) return this.#reload("reset")
+    this.#loading.add(name)
+    this.view.load(Number(name.slice(5)))
   }
 
   #forget(name) {
     this.#drop(name)
+    this.#loading.delete(name)
     if (name.startsWith("room:")) this.view.forget(Number(name.slice(5)))
   }
 
