@@ -6,6 +6,7 @@ from datetime import timedelta
 from random import Random
 
 import click
+from flask import current_app
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
@@ -56,7 +57,8 @@ def seed(password_stdin):
     click.echo(f"{len(people)} people wrote {count:,} messages in {len(tidewater.ROOMS)} rooms.\n")
     for user in people:
         click.echo(f"  {user.username:<10} {user.role:<8} {user.name}")
-    click.echo(f"\nSign in as any of them, for instance mirela. The password of all is: {password}")
+    address = current_app.config["PARLEY"].base_url
+    click.echo(f"\nSign in at {address} as any of them, for instance mirela. The password of all is: {password}")
 
 
 def refuse_where_people_are():
