@@ -19,7 +19,7 @@ from chat.core.web import wants_json
 from chat.site.queries import the_site
 
 TOKEN_LENGTH = 43  # 256 bits in base64
-OPEN_BEFORE_SETUP = ("site.setup", "static", "static.asset", "ops.healthz", "ops.readyz", "ops.metrics")
+OPEN_BEFORE_SETUP = ("site.setup", "static.asset", "static.accent", "ops.healthz", "ops.readyz", "ops.metrics")
 
 
 def init_app(app):
