@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 MIN_LENGTH, MAX_BYTES = 10, 1024
 GOOD_ENOUGH = 2  # of zxcvbn's 0 to 4
-JUDGED_LENGTH = 32  # what zxcvbn looks at; its worst case doubles every eight characters, from 0.3 s here
+JUDGED_LENGTH = 32  # what zxcvbn looks at; its time grows steeply with the length
 
 _hashing = Bounded(running=2, waiting=20)
 _judging = Bounded(running=1, waiting=20)  # zxcvbn keeps the words of the person it judges for in a global
