@@ -63,8 +63,9 @@ write_lock = threading.Lock()
 def engine_options(url):
     """SQLAlchemy's options for this database address."""
     if url.startswith("sqlite"):
-        return {"pool_size": 20, "max_overflow": 40, "connect_args": {"timeout": 0}}
+        return {"hide_parameters": True, "pool_size": 20, "max_overflow": 40, "connect_args": {"timeout": 0}}
     return {
+        "hide_parameters": True,  # a logged error must not hold what people wrote
         "pool_size": 10,
         "max_overflow": 10,
         "pool_pre_ping": True,

@@ -116,7 +116,7 @@ SERVER = {
         "hello": ("proto", "epoch", "user", "streams", "server_time", "limits"),
         "message": ("stream", "seq", "change", "message", "html"),
         "member": ("stream", "seq", "change", "user", "role", "v", "by", "html"),
-        "room": ("stream", "seq", "change", "room", "html"),
+        "room": ("stream", "seq", "change", "room", "by", "html"),
         "me": ("stream", "seq", "change", "room"),
         "site": ("stream", "seq", "change"),
         "tick": ("stream", "seq"),
