@@ -6,7 +6,7 @@ from chat.accounts.presenter import present_in_list, present_person
 from chat.accounts.queries import user_by_id
 from chat.accounts.signed_in import signed_in
 from chat.core.authorize import authorize
-from chat.core.errors import ChatError, Conflict, NotFound
+from chat.core.errors import ChatError, Conflict, Invalid, NotFound
 from chat.core.rate_limit import limiter
 from chat.core.web import add_error, redirect_back, render_page, see_other
 from chat.rooms import actions
@@ -50,6 +50,13 @@ def room_view(room):
         created_by=present_person(room.created_by),
         created_at=room.created_at,
     )
+
+
+def _show(form, error):
+    """Show a refusal beside the field it names. One that is not about what was typed is the answer instead."""
+    if error.status in (403, 404) and error.field not in form:
+        raise error
+    add_error(form, error)
 
 
 @bp.get("/rooms")
@@ -113,7 +120,7 @@ def members_page(actor, room_id):
             actions.add_member(actor, room, person)
             return see_other(f"{room.path}/members", f"{person.name} is in {room.name} now.")
         except ChatError as error:
-            add_error(form, error)
+            _show(form, error)
     people = [present_member(membership, present_in_list(membership.user)) for membership in members(room)]
     return render_page(
         "rooms/members.html", 422 if form.is_submitted() else 200,
@@ -165,7 +172,7 @@ def settings(actor, room_id):
             actions.change_room(actor, room, **fields)
             return see_other(f"{room.path}/settings", "Saved.")
         except ChatError as error:
-            add_error(form, error)
+            _show(form, error)
     return render_page(
         "rooms/settings.html", 422 if form.is_submitted() else 200,
         room=room_view(room), form=form, can=capabilities(actor, room), standing=standing(actor, room),
@@ -192,8 +199,8 @@ def restore(actor, room_id):
 @signed_in
 def mark_read(actor, room_id):
     room = room_for(actor, room_id)
-    seq = request.form.get("seq", type=int)
-    actions.mark_read(actor, room, heads([room.stream])[room.stream] if seq is None else max(seq, 0))
+    seq = _seq() if "seq" in request.form else heads([room.stream])[room.stream]
+    actions.mark_read(actor, room, seq)
     return redirect_back(room.path)
 
 
@@ -201,8 +208,16 @@ def mark_read(actor, room_id):
 @signed_in
 def mark_unread(actor, room_id):
     room = room_for(actor, room_id)
-    actions.mark_unread(actor, room, max(request.form.get("seq", 0, type=int), 0))
+    actions.mark_unread(actor, room, _seq())
     return see_other("/", f"Marked unread in {room.name}.")
+
+
+def _seq():
+    """The number of a message in the form. Raises Invalid when it is none: a guess could mark everything."""
+    seq = request.form.get("seq", type=int)
+    if seq is None or seq < 0:
+        raise Invalid("Choose a message first.", field="seq")
+    return seq
 
 
 @bp.post("/read-all")

@@ -146,7 +146,7 @@ def test_a_member_adds_somebody_to_a_private_room(live, bob, carol, secret):
     add_member(bob, secret, carol)
 
     assert people(secret) == {"alice": "owner", "bob": "member", "carol": "member"}
-    [added] = [payload for payload in mine.received("me")]
+    [added] = mine.received("me")
     assert added["room"]["id"] == secret.id
     assert "secret" in added["room"]["html"]
 

@@ -1,3 +1,5 @@
+from sqlalchemy.exc import IntegrityError
+
 from chat.accounts.actions import create_user
 from chat.core.authorize import authorize
 from chat.core.clock import now
@@ -36,13 +38,25 @@ def refuse_taken_name(actor, name, kind, *, besides=None):
     """Raises Conflict when a public room has this name, or one that the actor can see: never about a hidden one."""
     taken = (public_room_named(name) if kind == "public" else None) or visible_room_named(actor, name)
     if taken is not None and taken is not besides:
-        raise Conflict(f"There is already a room called {name}.", field="name")
+        raise _taken(name)
+
+
+def write_name(name):
+    """Write what is pending, a room's name with it. Raises Conflict when somebody took it since: the index decides."""
+    try:
+        db.session.flush()
+    except IntegrityError as error:
+        raise _taken(name) from error
+
+
+def _taken(name):
+    return Conflict(f"There is already a room called {name}.", field="name")
 
 
 def _create(record, actor, name, kind, topic):
     room = Room(name=name, kind=kind, topic=topic, created_by_id=actor.id, created_at=now())
     db.session.add(room)
-    db.session.flush()
+    write_name(name)
     create(room.stream)
     room.v = next_seq(room.stream)
     record(RoomChanged(room.id, room.v, "created", actor.id))

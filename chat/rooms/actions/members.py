@@ -58,7 +58,7 @@ def join_room(actor, room):
 
 
 def leave_room(actor, room):
-    """End one's own membership. Raises Forbidden for the last owner while others are still in the room."""
+    """End one's own membership. Raises Conflict for the last owner while others are still in the room."""
     with transaction() as record:
         lock(room.stream, actor.stream)
         authorize(may(actor, room, "leave"))

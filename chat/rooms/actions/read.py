@@ -3,7 +3,7 @@ from chat.core.errors import NotFound
 from chat.core.transaction import transaction
 from chat.rooms.events import PositionMoved
 from chat.rooms.models import Position
-from chat.rooms.queries import NO_ROOM, membership_of, memberships, position_of
+from chat.rooms.queries import NO_ROOM, membership_of, memberships, position_of, positions
 from chat.streams.log import heads, lock, next_seq
 
 
@@ -23,20 +23,18 @@ def _move(actor, room, wanted):
         membership = membership_of(actor, room)
         if not (membership and membership.role):
             raise NotFound(NO_ROOM, field="room")
-        return _set(record, actor, room, wanted)
+        position, head = position_of(actor.id, room.id), heads([room.stream]).get(room.stream, 0)
+        return _set(record, actor, room.id, position, wanted(position.seq if position else 0, head))
 
 
-def _set(record, actor, room, wanted):
-    position = position_of(actor.id, room.id)
+def _set(record, actor, room_id, position, seq):
     if position is None:
-        position = Position(user_id=actor.id, room_id=room.id, seq=0, v=0)
+        position = Position(user_id=actor.id, room_id=room_id, seq=0, v=0)
         db.session.add(position)
-    head = heads([room.stream]).get(room.stream, 0)
-    seq = wanted(position.seq, head)
     if seq != position.seq:  # setting what is set takes no number
         position.seq, position.v = seq, next_seq(actor.stream)
         db.session.flush()
-        record(PositionMoved(actor.id, room.id, position.v))
+        record(PositionMoved(actor.id, room_id, position.v))
     return position
 
 
@@ -44,7 +42,8 @@ def mark_all_read(actor):
     """Everything in every room is read. Returns how many rooms had something new."""
     with transaction() as record:
         lock(actor.stream)
-        before = len(record.events)
-        for membership in memberships(actor):
-            _set(record, actor, membership.room, lambda old, head: head)
+        before, rooms = len(record.events), [membership.room for membership in memberships(actor)]
+        read, newest = positions(actor.id, [room.id for room in rooms]), heads(room.stream for room in rooms)
+        for room in rooms:
+            _set(record, actor, room.id, read.get(room.id), newest[room.stream])
         return len(record.events) - before

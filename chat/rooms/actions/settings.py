@@ -2,7 +2,7 @@ from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.transaction import transaction
-from chat.rooms.actions.create import refuse_taken_name
+from chat.rooms.actions.create import refuse_taken_name, write_name
 from chat.rooms.events import RoomChanged
 from chat.rooms.names import DESCRIPTION_LENGTH, TOPIC_LENGTH, line, paragraph, room_name
 from chat.rooms.policy import may
@@ -26,6 +26,7 @@ def change_room(actor, room, *, name, topic, description):
         for attribute, kind in (("name", "renamed"), ("topic", "topic"), ("description", "description")):
             if wanted[attribute] != getattr(room, attribute):
                 setattr(room, attribute, wanted[attribute])
+                write_name(room.name)
                 _number(record, actor, room, kind)
     return room
 
