@@ -3,7 +3,10 @@ import uuid
 
 import pytest
 
+from chat.core.db import db
 from chat.rooms.actions import add_member, create_room
+from chat.rooms.models import Room
+from chat.rooms.queries import public_room_named
 from tests.factories import person
 from tests.system.server import Server
 
@@ -52,6 +55,13 @@ def new_room(server, *, kind="private", owner="alice", members=("bob",)):
         return room.id
 
     return server.act(make)
+
+
+def find_room(server, which):
+    """A room by its number, inside `server.act`; the number of a room by its name."""
+    if isinstance(which, int):
+        return db.session.get(Room, which)
+    return server.act(lambda: public_room_named(which).id)
 
 
 @pytest.fixture

@@ -128,10 +128,10 @@ class Tab:
 
     def read(self, seconds=0.0, most=1000):
         """Take what has arrived, and return how much that was. Waits up to `seconds` for the first."""
-        count = 0
+        count, wire = 0, self.wire
         while self.connected and count < most:
             try:
-                arrived = self.wire.take(0 if count else seconds)
+                arrived = wire.take(0 if count else seconds)
             except Gone:
                 self._closed()
                 break
@@ -139,7 +139,7 @@ class Tab:
                 break
             for event, payload in arrived:
                 count += 1
-                if self.connected:
+                if self.wire is wire:
                     self.receive(event, payload)
         return count
 
@@ -360,21 +360,22 @@ class Tab:
             and all(self.cursors.get(name, 10**9) >= head for name, head in heads.items())
         )
 
-    def difference(self, fresh):
-        """What is on this screen and not on a page just loaded, or the other way round; None when they are equal."""
+    def difference(self, fresh, floors=None):
+        """What is on this screen and not on a page just loaded, or the other way round; None when they are equal.
+
+        floors   {stream: number}: lines of entries that were pruned are on no new page
+        """
         if set(self.rooms) != set(fresh.rooms):
             return f"rooms {sorted(self.rooms)}, not {sorted(fresh.rooms)}"
         for room, page in fresh.rooms.items():
             copy, name = self.rooms[room], f"room:{room}"
-            have = {m["id"]: m for m in copy.messages.values() if m["seq"] >= page.first_seq or not page.has_older}
-            lines = {seq: line for seq, line in copy.lines.items() if seq >= page.first_seq or not page.has_older}
+            since = page.first_seq if page.has_older else 0
+            floor = max(since, (floors or {}).get(name, 0) + 1)
+            have = {m["id"]: m for m in copy.messages.values() if m["seq"] >= since}
+            lines, shown = ({q: line for q, line in of.items() if q >= floor} for of in (copy.lines, page.lines))
             for what, mine, theirs in (
                 ("messages", have, page.messages),
-                (
-                    "lines",
-                    lines,
-                    {s: line for s, line in page.lines.items() if s >= page.first_seq or not page.has_older},
-                ),
+                ("lines", lines, shown),
                 ("name and topic", (copy.name, copy.topic), (page.name, page.topic)),
                 ("people", copy.people_count, page.people_count),
                 ("role", copy.role, page.role),
