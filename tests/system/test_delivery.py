@@ -10,6 +10,7 @@ import os
 import time
 import uuid
 from collections import defaultdict
+from contextlib import suppress
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from chat.accounts.passwords import hash_password
 from chat.accounts.queries import live_session
 from chat.accounts.signed_in import cookie_name
 from chat.core.db import db
+from chat.core.errors import ChatError
 from chat.core.transaction import transaction
 from chat.messages.actions import delete_message, edit_message, post_message
 from chat.messages.models import Message
@@ -71,6 +73,11 @@ class Delivery(RuleBasedStateMachine):
         """Run `work()` in the test's own process."""
         with self.community[0].app.app_context():
             return work()
+
+    def attempt(self, work):
+        """The same; what is on its way over a socket may come first, and then this is refused."""
+        with suppress(ChatError):
+            self.act(work)
 
     def room(self, name):
         return db.session.get(Room, self.rooms[name])
@@ -184,11 +191,11 @@ class Delivery(RuleBasedStateMachine):
             else:
                 delete_message(message.author, message)
 
-        self.act(work)
+        self.attempt(work)
 
     @rule(name=rooms_, username=people_)
     def join_or_remove(self, name, username):
-        self.act(lambda: self.toggle(name, username))
+        self.attempt(lambda: self.toggle(name, username))
 
     def toggle(self, name, username):
         action = remove_member if self.is_member(name, username) else add_member
@@ -197,7 +204,7 @@ class Delivery(RuleBasedStateMachine):
     @rule(name=rooms_, username=people_)
     def there_and_back(self, name, username):
         """Removed and added again, or added and removed, before anyone has heard of it."""
-        self.act(lambda: [self.toggle(name, username), self.toggle(name, username)])
+        self.attempt(lambda: [self.toggle(name, username), self.toggle(name, username)])
 
     @rule(c=tabs_, come=st.booleans())
     def join_or_leave(self, c, come):
@@ -216,7 +223,7 @@ class Delivery(RuleBasedStateMachine):
                 remove_member(person(OWNER), self.room(name), person(username))
                 edit_message(author, message, "after")
 
-        self.act(work)
+        self.attempt(work)
 
     @rule(c=tabs_, name=rooms_, back=st.integers(0, 4), unread=st.booleans(), elsewhere=st.booleans())
     def read(self, c, name, back, unread, elsewhere):
@@ -232,11 +239,11 @@ class Delivery(RuleBasedStateMachine):
                 else:
                     tab.emit("unread" if unread else "read", {"room": number, "seq": seq})
 
-        self.act(work)
+        self.attempt(work)
 
     @rule(username=people_)
     def rename(self, username):
-        self.act(
+        self.attempt(
             lambda: update_profile(
                 person(username), name=f"{username} {self.composed}", username=username, bio="", time_zone="UTC"
             )
@@ -252,7 +259,7 @@ class Delivery(RuleBasedStateMachine):
             elif self.is_member(name, username):
                 set_role(person(OWNER), self.room(name), person(username), role)
 
-        self.act(work)
+        self.attempt(work)
         self.composed += 1
 
     @rule(name=rooms_)
@@ -267,7 +274,7 @@ class Delivery(RuleBasedStateMachine):
             except RolledBack:
                 pass
 
-        self.act(work)
+        self.attempt(work)
 
     @rule(c=tabs_)
     def sign_out(self, c):
@@ -280,7 +287,7 @@ class Delivery(RuleBasedStateMachine):
                 end_session(session.user, session)
                 self.signed_out[cookie] = (time.monotonic(), self.heads())
 
-        self.act(work)
+        self.attempt(work)
 
     # ---- what happens to connections, processes and the log ---------------------------------------------------------------
 
@@ -434,13 +441,14 @@ def move_in():
             leave_room(person(username), room("general"))
 
 
-def test_whatever_happens_every_screen_ends_equal_to_a_fresh_page(community):
+def try_programs(community, share=1):
+    """Run PARLEY_PROGRAMS / `share` programs against these two servers."""
     community[0].act(move_in)
     Delivery.community, Delivery.kills_left = community, 2 if PROGRAMS <= 20 else PROGRAMS // 10
     run_state_machine_as_test(
         Delivery,
         settings=settings(
-            max_examples=PROGRAMS,
+            max_examples=max(1, PROGRAMS // share),
             stateful_step_count=STEPS,
             deadline=None,
             database=None,
@@ -450,3 +458,7 @@ def test_whatever_happens_every_screen_ends_equal_to_a_fresh_page(community):
             phases=[Phase.generate, Phase.shrink] if "PARLEY_SHRINK" in os.environ else [Phase.generate],
         ),
     )
+
+
+def test_whatever_happens_every_screen_ends_equal_to_a_fresh_page(community):
+    try_programs(community)
