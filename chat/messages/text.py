@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from chat.core.errors import Invalid
-from chat.messages.formatting import names_in, render
+from chat.messages.formatting import EVERYONE, names_in, render
 from chat.messages.queries import people_named, rooms_named
 from chat.rooms.policy import may
 
@@ -39,7 +39,7 @@ def body_of(actor, room, text):
         text,
         people=people_named(people),
         rooms=rooms_named(rooms),
-        may_call_all="@" in text and bool(may(actor, room, "mention_all")),
+        may_call_all=EVERYONE in people and bool(may(actor, room, "mention_all")),
     )
     # One's own name links like any other, but calls nobody.
     return replace(body, mentions=tuple(user_id for user_id in body.mentions if user_id != actor.id))
