@@ -25,6 +25,10 @@ export default class extends Controller {
   }
 
   key(event) {
+    if (event.key === "Escape") {
+      event.preventDefault() // it would only empty the field
+      return this.close()
+    }
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
     if (!step) return
     event.preventDefault()
