@@ -38,7 +38,7 @@ export default class extends Controller {
     const kind = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && KEYS[event.key.toLowerCase()]
     if (event.key === "Enter" && !event.shiftKey && !event.altKey && !isTouch()) this.send(event)
     else if (event.key === "ArrowUp" && !this.textTarget.value) this.#editLast(event)
-    else if (kind) this.#format(kind, event)
+    else if (kind && (kind !== "link" || this.#hasSelection)) this.#format(kind, event) // with nothing selected, Ctrl K jumps
   }
 
   typing() {
@@ -76,6 +76,8 @@ export default class extends Controller {
     if (!document.execCommand("insertText", false, words)) this.textTarget.setRangeText(words, start, end, "end")
     this.typing()
   }
+
+  get #hasSelection() { return this.textTarget.selectionStart < this.textTarget.selectionEnd }
 
   #editLast(event) {
     const mine = [...document.querySelectorAll(`.message[data-id][data-author-id="${live.me}"]:not(.message--deleted)`)].at(-1)
