@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ORDER = [
-    "core", "streams", "site", "accounts", "rooms", "attachments", "messages", "search", "notifications", "integrations",
-    "fanout", "realtime", "admin", "transfer", "ops", "api", "cli", "server", "wiring", "__init__",
+    "core", "streams", "site", "accounts", "rooms", "attachments", "messages", "search", "notifications",
+    "integrations", "fanout", "realtime", "admin", "transfer", "ops", "api", "cli", "server", "wiring", "__init__",
 ]  # fmt: skip
 ASYNC = {"eventlet", "gevent", "greenlet"}
 
