@@ -6,6 +6,8 @@ from pathlib import Path
 
 from flask import current_app
 
+LONGEST = 100  # characters of a name; ours have about 30, and file systems refuse to look for very long ones
+
 
 def folder(kind):
     return Path(current_app.config["PARLEY"].uploads_dir) / kind
@@ -24,7 +26,7 @@ def save(kind, data, suffix):
 
 def path_of(kind, name):
     """The file's path, or None when there is no such file. `name` comes from outside: it must be a plain file name."""
-    if not name or name != os.path.basename(name) or name.startswith("."):
+    if not name or name != os.path.basename(name) or name.startswith(".") or len(name) > LONGEST:
         return None
     path = folder(kind) / name
     return path if path.is_file() else None
