@@ -72,9 +72,13 @@ export default class extends Controller {
   }
 
   #draw(words, people) {
-    const rooms = [...document.querySelectorAll("#sidebar .place")].filter((place) => place.textContent.toLowerCase().includes(words)).slice(0, words ? MOST : 50)
+    const rooms = [...document.querySelectorAll("#sidebar .place")]
+      .map((place) => ({ place, at: nameOf(place).toLowerCase().indexOf(words) }))
+      .filter(({ at }) => at >= 0)
+      .sort((a, b) => a.at - b.at)
+      .slice(0, words ? MOST : 50)
     const groups = [
-      ["Rooms", rooms.map((place) => this.#option(place.querySelector(".place__name").textContent, "", place.getAttribute("href"), place.querySelector("svg")))],
+      ["Rooms", rooms.map(({ place }) => this.#option(nameOf(place), "", place.getAttribute("href"), place.querySelector("svg")))],
       ["People", people.map((item) => {
         const link = item.querySelector(".item__link")
         return this.#option(link.textContent, item.querySelector(".item__about")?.firstChild.textContent ?? "", link.getAttribute("href"), item.querySelector(".avatar"))
@@ -92,3 +96,5 @@ export default class extends Controller {
     return option
   }
 }
+
+const nameOf = (place) => place.querySelector(".place__name").textContent

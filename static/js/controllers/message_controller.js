@@ -52,7 +52,9 @@ export default class extends Controller {
     if (text === null) return toast("This message cannot be edited now. Try again in a moment.", { isDanger: true })
     const form = live.room.element.querySelector("[data-room-target=editor]").content.firstElementChild.cloneNode(true)
     Object.assign(form.dataset, { id, rev })
+    const { activeElement } = document
     form.action = `/messages/${id}/edit`
+    form.goBack = () => (activeElement?.id === "text" ? activeElement : document.getElementById(`message-${id}`)).focus({ preventScroll: true })
     form.elements.text.value = text
     message.querySelector(".message__body").before(form)
     message.querySelector(".message__body").hidden = true
@@ -82,7 +84,7 @@ export default class extends Controller {
     form.remove()
     message.classList.remove("message--editing")
     message.querySelector(".message__body").hidden = false
-    message.focus({ preventScroll: true })
+    form.goBack()
   }
 
   async #delete(message) {

@@ -61,6 +61,8 @@ class Live {
     })
     channel.onmessage = () => this.outbox.look().then(() => this.outbox.flush())
     setInterval(() => this.here(), HERE_EVERY)
+    // Turbo loads what the pointer rests on; while nobody answers that only fails.
+    addEventListener("turbo:before-prefetch", (event) => { if (!this.connection.isOnline) event.preventDefault() })
     for (const event of ["visibilitychange", "focus", "blur"]) addEventListener(event, () => this.here(), true)
   }
 

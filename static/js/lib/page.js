@@ -21,21 +21,23 @@ export function readPlace({ dataset }) {
 
 // Load this page again, in its place in the history; the socket stays.
 export function refresh() {
-  Turbo.cache.clear()
+  forgetPages()
   Turbo.visit(location.pathname + location.search, { action: "replace" })
 }
 
 // Begin afresh: another database, or another person. Not everybody in the same moment.
 export function restart(within = 0) {
-  Turbo.cache.clear()
   setTimeout(() => location.reload(), Math.random() * within)
 }
 
 export function goTo(path, options) { Turbo.visit(path, options) }
 
-export function forgetPages() { Turbo.cache.clear() }
+// Nothing that was shown so far comes back from Turbo's cache, nor what is shown now.
+export function forgetPages() {
+  Turbo.cache.clear()
+  Turbo.cache.exemptPageFromCache()
+}
 
 export function signIn() {
-  Turbo.cache.clear()
   location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`)
 }

@@ -12,10 +12,13 @@ export class Pending {
 
   draw() {
     const items = live.outbox.of(this.room).filter((item) => !this.#isStored(item.key))
+    let previous = null
     for (const item of items) {
       const copy = this.timeline.copyOf(item.key) ?? this.#add(item)
       this.#dress(copy, item)
       clearTimeout(this.#going.get(item.key))
+      if (previous && previous.compareDocumentPosition(copy) & Node.DOCUMENT_POSITION_PRECEDING) previous.after(copy)
+      previous = copy
     }
     const keys = new Set(items.map((item) => item.key))
     for (const copy of this.timeline.pending) if (!keys.has(copy.dataset.key)) this.#letGo(copy)
