@@ -12,6 +12,7 @@ import { Pending } from "parley/lib/pending"
 import { MOST, Timeline } from "parley/lib/timeline"
 
 const NEAR_EDGE = 800 // pixels before an edge at which the next stretch is asked for
+const AT_REST = 200 // the same for older messages while the reader is at the end: most people never look back
 
 // A room on screen: what the stream brings goes into the timeline, what is seen there is read.
 export default class extends Controller {
@@ -168,7 +169,8 @@ export default class extends Controller {
   look() {
     const { scrollTop, scrollHeight, clientHeight } = this.timelineTarget
     const fromEnd = Math.abs(scrollTop)
-    if (scrollHeight - clientHeight - fromEnd < NEAR_EDGE) this.history.load("older")
+    const ahead = this.timeline.isAtEnd ? AT_REST : NEAR_EDGE
+    if (scrollHeight - clientHeight - fromEnd < ahead) this.history.load("older")
     if (fromEnd < NEAR_EDGE) this.history.load("newer")
     if (this.timeline.isAtEnd && this.history.isNewest) this.newCount = 0
     this.#drawLatest()
