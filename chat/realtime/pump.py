@@ -23,7 +23,7 @@ from chat.streams.models import Entry, Stream
 
 logger = logging.getLogger(__name__)
 
-BATCH = 200  # entries read at once
+BATCH = 50  # entries read and presented at once, in some 15 ms; then others have their turn
 Access = namedtuple("Access", "seq kind subject_id data")
 # What one snapshot showed of a stream: frames None when the log cannot be continued, revoked None when `access` cannot.
 Found = namedtuple("Found", "epoch access_head revoked head removals frames")
@@ -334,6 +334,7 @@ class Pump:
         try:
             while follow.behind and self.follows.get(follow.name) is follow:
                 self._send_read(follow, self._look(follow))
+                self.sleep(0)
         except Exception:
             logger.exception("Reading %s failed; the next poll tries again.", follow.name)
         finally:

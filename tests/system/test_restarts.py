@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select
+from websocket import WebSocketException
 
 from chat.core.db import db
 from chat.messages.models import Message
@@ -138,7 +139,7 @@ def come_back(server, tab):
     def connected():
         try:
             tab.connect(server)
-        except (Gone, OSError):
+        except (Gone, OSError, WebSocketException):
             return False
         return True
 

@@ -468,7 +468,7 @@ def test_a_page_counts_at_the_number_that_it_shows(sign_in, bob, alice, secret, 
     say(alice, secret, "before")
     head = log.heads([secret.stream])[secret.stream]
     browser = sign_in(bob)
-    for module, query in ((views.log, "heads"), (views, "newest"), (views, "unread_counts"), (views, "position_of")):
+    for module, query in ((views.log, "heads"), (views, "room_for"), (views, "unread_counts"), (views, "position_of")):
         mark_read(bob, secret, head - 1)
         during(module, query, post("too late for this page"))
 
