@@ -34,7 +34,8 @@ class Frame:
 
 
 def present(stream, entries):
-    """{seq: Frame} of these entries of one stream. One that cannot be presented is missing. A fixed number of queries."""
+    """{seq: Frame} of these entries of one stream. One that cannot be presented is missing. A fixed number of
+    queries."""
     kind, _, _ = stream.partition(":")
     make = {"room": _room_frames, "user": _own_frames, "site": _site_frames}[kind]
     return make(stream, entries)

@@ -82,7 +82,8 @@ class Pump:
         transaction.before_commit(self._hand_over)
 
     def _hand_over(self, transaction):
-        """Build the frames of streams that are followed here, with the epoch and the head of `access` they are as new as."""
+        """Build the frames of streams that are followed here, with the epoch and the head of `access` they are as new
+        as."""
         changes = transaction.handover["changes"]
         wanted = {}
         for change in changes:
@@ -173,7 +174,8 @@ class Pump:
         return tuple(row) if row else (None, 0)
 
     def _access_after(self, seq, head):
-        """The entries of `access` after number `seq`, up to its head. None when the log does not hold them all any more."""
+        """The entries of `access` after number `seq`, up to its head. None when the log does not hold them all any
+        more."""
         if head <= seq:
             return []
         entries = log.since(log.ACCESS, seq)
@@ -187,8 +189,8 @@ class Pump:
             self.on_access(change)
 
     def start_afresh(self, epoch, access_head):
-        """Another epoch, numbers that went back, or revocations that cannot be read any more: whatever anyone here holds is
-        worthless. Everybody reconnects, and has to show their session again."""
+        """Another epoch, numbers that went back, or revocations that cannot be read any more: whatever anyone here
+        holds is worthless. Everybody reconnects, and has to show their session again."""
         if self.epoch is not None:  # None: nobody had set it up yet when this process began
             logger.warning("The log cannot be continued (epoch %s). All connections start afresh.", epoch)
         connections = self.connections.all()
@@ -275,9 +277,9 @@ class Pump:
 
     def _let_go(self, follow):
         """Stop following what nobody here is subscribed to."""
-        if not follow.subscriptions and follow.cursor is not None and not follow.reading:
-            if self.follows.get(follow.name) is follow:
-                del self.follows[follow.name]
+        unused = not follow.subscriptions and follow.cursor is not None and not follow.reading
+        if unused and self.follows.get(follow.name) is follow:
+            del self.follows[follow.name]
 
     def forget(self, connection):
         """The connection is gone. Does not wait."""

@@ -1,7 +1,7 @@
 """Who gets which stream, and what they missed. Always in this order: register, read, activate.
 
-A connection is first known to the pump, then its memberships are read, then frames flow. A removal that the pump meets in
-between makes it register and read again. So neither an addition nor a removal can fall into a gap.
+A connection is first known to the pump, then its memberships are read, then frames flow. A removal that the pump meets
+in between makes it register and read again. So neither an addition nor a removal can fall into a gap.
 """
 
 import threading

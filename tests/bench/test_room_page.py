@@ -2,9 +2,9 @@
 
     pytest tests/bench/test_room_page.py -s
 
-The median of 20 requests of the newest page and of one far back, in process, everything read and everything unread (it is
-counted each time). Time on the clock, and time of the processor, which does not depend on what else the machine does. The
-number of queries has to be the same.
+The median of 20 requests of the newest page and of one far back, in process, everything read and everything unread (it
+is counted each time). Time on the clock, and time of the processor, which does not depend on what else the machine
+does. The number of queries has to be the same.
 """
 
 import statistics
@@ -35,15 +35,18 @@ def room_of(alice, bob, size):
         head = log.heads([room.stream])[room.stream]
         rows = [
             {
-                "room_id": room.id, "author_id": alice.id if n % 3 else bob.id, "seq": head + n, "v": head + n, "rev": 1,
-                "key": f"{size}-{n}", "content_hash": "", "text": f"message {n}", "html": f"<p>message {n}</p>",
+                "room_id": room.id, "author_id": alice.id if n % 3 else bob.id, "seq": head + n, "v": head + n, "rev":
+                1, "key": f"{size}-{n}", "content_hash": "", "text": f"message {n}", "html": f"<p>message {n}</p>",
                 "renderer": RENDERER, "mentions_room": False, "created_at": moment,
             }
             for n in range(1, size + 1)
         ]  # fmt: skip
         db.session.execute(insert(Message), rows)
         ids = db.session.query(Message.id, Message.seq).filter(Message.room_id == room.id)
-        entries = [{"stream": room.stream, "seq": seq, "kind": "posted", "subject_id": id, "created_at": moment} for id, seq in ids]
+        entries = [
+            {"stream": room.stream, "seq": seq, "kind": "posted", "subject_id": id, "created_at": moment}
+            for id, seq in ids
+        ]
         db.session.execute(insert(Entry), entries)
         db.session.execute(update(Stream).where(Stream.name == room.stream).values(head=head + size))
     db.session.expire_all()
@@ -76,6 +79,8 @@ def test_a_large_room_opens_like_a_small_one(sign_in, alice, bob, csrf_off, caps
 
     with capsys.disabled():
         for (size, page), (clock, processor, queries) in found.items():
-            print(f"\n  {size:7,} messages, {page}: {clock:.1f} ms ({processor:.1f} ms of CPU), {queries} queries", end="")
+            print(
+                f"\n  {size:7,} messages, {page}: {clock:.1f} ms ({processor:.1f} ms of CPU), {queries} queries", end=""
+            )
     for (size, page), (*_, queries) in found.items():
         assert queries == found[1_000, page][2], f"{page} of {size} messages"

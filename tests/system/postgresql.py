@@ -47,7 +47,11 @@ class PostgreSQL:
 
     def _run(self, program, *args):
         done = subprocess.run(
-            [*self.as_user, self.bin / program, *args], cwd="/", capture_output=program != "pg_ctl", text=True, check=False
+            [*self.as_user, self.bin / program, *args],
+            cwd="/",
+            capture_output=program != "pg_ctl",
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, f"{program}: {done.stderr}"
 

@@ -21,7 +21,7 @@ from chat.core.db import db
 from tests.factories import person
 
 ROOT = Path(__file__).parents[2]
-METRICS_TOKEN = "metrics for tests"  # noqa: S105
+METRICS_TOKEN = "metrics for tests"
 
 
 def free_port():

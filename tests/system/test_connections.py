@@ -35,7 +35,7 @@ def post(server, username, room, text):
     server.act(post_message, lambda: person(username), lambda: find_room(server, room), text, key=str(uuid.uuid4()))
 
 
-# ---- who ----------------------------------------------------------------------------------------------------------------
+# ---- who -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:1", "null", ""], ids=str)
@@ -79,7 +79,7 @@ def test_the_first_word_is_hello(server, room):
     wire.drop()
 
 
-# ---- when it ends ---------------------------------------------------------------------------------------------------------
+# ---- when it ends ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("action", ["here", "elsewhere"])
@@ -104,7 +104,7 @@ def test_a_sign_out_ends_the_connection_and_nothing_newer_arrives(server, other_
     got, seconds = read_until_gone(wire)
     assert ("bye", {"reason": "revoked", "after_ms": 0}) in got
     assert not [p for name, p in got if name == "message"]
-    assert seconds < 2 or action == "elsewhere" and seconds < 4
+    assert seconds < 2 or (action == "elsewhere" and seconds < 4)
     with pytest.raises(Gone) as refusal:
         Wire(server, cookie)
     assert refusal.value.reason == UNAUTHORIZED
@@ -134,14 +134,16 @@ def test_a_removal_by_another_process_is_noticed_within_the_poll(server, room):
     bob.call("read", {"room": room, "seq": 1})  # whatever was sent before this answer has arrived
     got += bob.take()
     seen = []
-    wait_until(lambda: seen.extend(alice.take(0.1)) or [p for n, p in seen if n == "message" and p["stream"] == f"room:{room}"])
+    wait_until(
+        lambda: seen.extend(alice.take(0.1)) or [p for n, p in seen if n == "message" and p["stream"] == f"room:{room}"]
+    )
 
     assert not [p for name, p in got if name in ("message", "member") and p["stream"] == f"room:{room}"]
     assert seconds < 4, "a second for the poll; the rest is patience with a busy machine"
     alice.drop(), bob.drop()
 
 
-# ---- side by side -----------------------------------------------------------------------------------------------------------
+# ---- side by side ----------------------------------------------------------------------------------------------------
 
 
 def test_a_connection_waits_for_its_own_events_and_nobody_elses(server, room):
@@ -196,7 +198,14 @@ def test_one_who_does_not_read_delays_nobody(server):
 
     heard = [p["message"]["text"] for name, p in alice.take(1) if name == "message" and p["stream"] == f"room:{room}"]
     late = []
-    wait_until(lambda: late.extend(p["message"]["text"] for n, p in deaf.take(0.2) if n == "message" and p["stream"] == f"room:{room}") or len(late) >= 60)
+    wait_until(
+        lambda: (
+            late.extend(
+                p["message"]["text"] for n, p in deaf.take(0.2) if n == "message" and p["stream"] == f"room:{room}"
+            )
+            or len(late) >= 60
+        )
+    )
 
     assert [text.split()[0] for text in heard] == [str(n) for n in range(60)]
     assert late == heard, "and whoever reads late misses nothing"

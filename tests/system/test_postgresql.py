@@ -147,7 +147,13 @@ def test_locks_are_taken_in_one_order_so_that_nobody_waits_in_a_circle(server, p
 
         return work
 
-    streams = [f"room:{rooms[1]}", f"room:{rooms[0]}", f"user:{server.act(lambda: person('bob').id)}", log.SITE, log.ACCESS]
+    streams = [
+        f"room:{rooms[1]}",
+        f"room:{rooms[0]}",
+        f"user:{server.act(lambda: person('bob').id)}",
+        log.SITE,
+        log.ACCESS,
+    ]
     answers = in_threads(
         server, swap(rooms[0], "bob"), swap(rooms[1], "bob"), backwards(streams), backwards(streams[::-1]),
     )  # fmt: skip
@@ -177,7 +183,8 @@ def test_reading_on_merges_over_devices(server, room):
     head = server.act(lambda: log.heads([f"room:{room}"])[f"room:{room}"])
 
     in_threads(
-        server, *[lambda seq=seq: mark_read(person("bob"), find_room(server, room), seq) for seq in range(head - 6, head + 1)]
+        server,
+        *[lambda seq=seq: mark_read(person("bob"), find_room(server, room), seq) for seq in range(head - 6, head + 1)],
     )
 
     position = server.act(lambda: mark_read(person("bob"), find_room(server, room), 0).seq)

@@ -96,7 +96,9 @@ def test_a_thousand_messages_of_four_people_whose_connections_drop(own_server, k
     chance = random.Random(7)
     seeds = [chance.random() for _ in tabs]
     with ThreadPoolExecutor(5) as pool:
-        talking = [pool.submit(talk, server, tab, room, random.Random(seed)) for tab, seed in zip(tabs, seeds, strict=True)]
+        talking = [
+            pool.submit(talk, server, tab, room, random.Random(seed)) for tab, seed in zip(tabs, seeds, strict=True)
+        ]
         if killed:
             wait_until(lambda: head_of(server, room) > 300, seconds=120)
             server.kill()
@@ -105,7 +107,10 @@ def test_a_thousand_messages_of_four_people_whose_connections_drop(own_server, k
     for tab in tabs:
         come_back(server, tab)
     head = head_of(server, room)
-    wait_until(lambda: [tab.read(0.05) for tab in tabs] and all(tab.is_up_to({f"room:{room}": head}) for tab in tabs), seconds=30)
+    wait_until(
+        lambda: [tab.read(0.05) for tab in tabs] and all(tab.is_up_to({f"room:{room}": head}) for tab in tabs),
+        seconds=30,
+    )
 
     stored, entries = server.act(lambda: (stored_in(room), log.since(f"room:{room}", begun["ada"])))
     keys = [message.key for message in stored]
@@ -148,7 +153,8 @@ def come_back(server, tab):
 
 
 def talk(server, tab, room, chance):
-    """Send EACH messages, one after the other, each until it is acknowledged; drop now and then, before or after the answer."""
+    """Send EACH messages, one after the other, each until it is acknowledged; drop now and then, before or after the
+    answer."""
     keys, answers = [], {}
     tab.on_acknowledged = answers.__setitem__
     for n in range(EACH):

@@ -1,4 +1,5 @@
-"""What search finds rarely or never: each rule of the delivery model once, in process, with the cut exactly where it hurts.
+"""What search finds rarely or never: each rule of the delivery model once, in process, with the cut exactly where it
+hurts.
 
 `elsewhere` commits as another process would: nothing is handed over, and the pump learns of it from the log.
 """
@@ -54,7 +55,8 @@ def elsewhere(pump):
 
 @pytest.fixture
 def during(app, monkeypatch):
-    """during(module, name, action): the next call of that query is followed, before its caller goes on, by `action()`."""
+    """during(module, name, action): the next call of that query is followed, before its caller goes on, by
+    `action()`."""
 
     def during(module, name, action):
         query, waiting = getattr(module, name), [action]
@@ -106,7 +108,7 @@ def resume(client, streams, **more):
     return answer["streams"]
 
 
-# ---- subscribing: register, read, activate ----------------------------------------------------------------------------
+# ---- subscribing: register, read, activate ---------------------------------------------------------------------------
 
 
 def test_who_is_removed_while_being_subscribed_gets_nothing(live, bob, alice, secret, during):
@@ -124,9 +126,7 @@ def test_who_is_removed_and_added_while_being_subscribed_gets_everything_from_th
     """noretry"""
     remove_member(alice, secret, bob)
     client = live(bob)
-    during(
-        subscriptions, "joined_numbers", lambda: [in_secret(remove_member, "bob"), in_secret(add_member, "bob")]
-    )
+    during(subscriptions, "joined_numbers", lambda: [in_secret(remove_member, "bob"), in_secret(add_member, "bob")])
 
     add_member(alice, secret, bob)
     say(alice, secret, "bob is back")
@@ -154,7 +154,9 @@ def client_connection(pump, user):
     return connection
 
 
-def test_what_is_posted_while_resume_reads_is_in_the_answer_or_announced(live, pump, bob, alice, secret, elsewhere, during):
+def test_what_is_posted_while_resume_reads_is_in_the_answer_or_announced(
+    live, pump, bob, alice, secret, elsewhere, during
+):
     """resumefirst"""
     with elsewhere():
         remove_member(alice, secret, bob)
@@ -171,7 +173,7 @@ def test_what_is_posted_while_resume_reads_is_in_the_answer_or_announced(live, p
     assert announced == [head]
 
 
-# ---- the pump -----------------------------------------------------------------------------------------------------------
+# ---- the pump --------------------------------------------------------------------------------------------------------
 
 
 def test_what_another_process_commits_is_found_by_the_poll(live, pump, bob, alice, secret, elsewhere):
@@ -219,7 +221,9 @@ def test_a_hint_is_enough_and_one_that_comes_twice_does_no_harm(live, pump, bob,
     assert texts(client) == ["look"]
 
 
-def test_an_edit_after_a_removal_does_not_reach_the_one_removed_with_an_older_frame(live, pump, bob, alice, secret, elsewhere):
+def test_an_edit_after_a_removal_does_not_reach_the_one_removed_with_an_older_frame(
+    live, pump, bob, alice, secret, elsewhere
+):
     """onepass: the frame of the posting, read late, would show the text as it is now."""
     client = live(bob)
     with elsewhere():
@@ -266,9 +270,7 @@ def test_an_entry_that_cannot_be_shown_does_not_stop_its_stream(live, pump, bob,
     with elsewhere(), transaction():
         log.lock(secret.stream)
         seq = log.next_seq(secret.stream)
-        db.session.add(
-            Entry(stream=secret.stream, seq=seq, kind="posted", subject_id=999, created_at=alice.created_at)
-        )
+        db.session.add(Entry(stream=secret.stream, seq=seq, kind="posted", subject_id=999, created_at=alice.created_at))
 
     pump.poll()
     say(alice, secret, "life goes on")
@@ -288,10 +290,12 @@ def test_nothing_is_followed_for_people_who_have_gone(live, pump, bob, alice, se
     assert list(pump.follows) == []
 
 
-# ---- revocation ---------------------------------------------------------------------------------------------------------
+# ---- revocation ------------------------------------------------------------------------------------------------------
 
 
-def test_a_sign_out_elsewhere_comes_before_what_is_newer_whatever_wakes_the_pump(live, pump, bob, alice, secret, elsewhere):
+def test_a_sign_out_elsewhere_comes_before_what_is_newer_whatever_wakes_the_pump(
+    live, pump, bob, alice, secret, elsewhere
+):
     """accesslate"""
     for wake in ("poll", "hint", "post"):
         client = live(bob)
@@ -322,7 +326,7 @@ def test_revocations_that_were_pruned_unread_end_every_connection(live, pump, bo
     assert pump.access == log.heads([log.ACCESS])[log.ACCESS]
 
 
-# ---- another database ---------------------------------------------------------------------------------------------------
+# ---- another database ------------------------------------------------------------------------------------------------
 
 
 def test_another_epoch_sends_everybody_back_to_their_pages(live, pump, bob, alice, secret, elsewhere):
@@ -362,7 +366,7 @@ def test_numbers_that_went_back_send_everybody_back_to_their_pages(live, pump, b
     say(alice, secret, "and on we go") if stream == "access" else None
 
 
-# ---- resume -------------------------------------------------------------------------------------------------------------
+# ---- resume ----------------------------------------------------------------------------------------------------------
 
 
 def test_resume_brings_what_was_missed_as_it_is_now(live, bob, alice, secret):
@@ -399,7 +403,9 @@ def test_resume_answers_reset_when_it_cannot_go_on_from_there(live, bob, alice, 
     prune(secret.stream)
     assert answer(head) == {"reset": True}, "below the floor"
     with transaction():
-        db.session.execute(update(Stream).where(Stream.name == secret.stream).values(head=Stream.head + log.TOO_MANY + 1))
+        db.session.execute(
+            update(Stream).where(Stream.name == secret.stream).values(head=Stream.head + log.TOO_MANY + 1)
+        )
     assert answer(head + 1) == {"reset": True}, "too much missed"
 
 
@@ -410,7 +416,7 @@ def test_resume_says_gone_of_what_one_is_not_in_and_of_what_never_was(live, caro
 
     answer = resume(client, dict.fromkeys(asked, 1))
 
-    assert answer == dict.fromkeys(asked, {"gone": True})
+    assert answer == {name: {"gone": True} for name in asked}
 
 
 def test_resume_from_nothing_says_where_the_stream_is_and_all_names_every_room(live, bob, secret, general):
@@ -458,7 +464,7 @@ def test_a_resume_of_long_texts_stops_at_512_kilobytes(live, bob, alice, secret)
     assert part["more"] and 0 < len(part["frames"]) < 30
 
 
-# ---- pages ----------------------------------------------------------------------------------------------------------------
+# ---- pages -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_page_counts_at_the_number_that_it_shows(sign_in, bob, alice, secret, during):
@@ -480,7 +486,7 @@ def test_a_page_counts_at_the_number_that_it_shows(sign_in, bob, alice, secret, 
         assert all(m["seq"] <= page.room.cursor for m in shown)
 
 
-# ---- what a client may send ---------------------------------------------------------------------------------------------
+# ---- what a client may send ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("event", ["connect", "disconnect", "react", "pin", "no such event"])

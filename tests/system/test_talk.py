@@ -10,10 +10,10 @@ from tests.system.conftest import find_room, new_room
 from tests.system.official import JavaScriptClient
 from tests.system.server import Client
 
-MESSAGE = set(
-    "id room seq v rev key author text html created_at edited_at deleted_at thread reactions attachments reply_to "
-    "mentions mentions_room pinned".split()
-)
+MESSAGE = {
+    "id", "room", "seq", "v", "rev", "key", "author", "text", "html", "created_at", "edited_at", "deleted_at", "thread",
+    "reactions", "attachments", "reply_to", "mentions", "mentions_room", "pinned",
+}  # fmt: skip
 AUTHOR = {"id", "name", "avatar_url", "bot", "v"}
 
 
@@ -65,7 +65,12 @@ def test_join_post_edit_delete_and_resume(connect, server, key):
     assert joined == {"ok": True, "room": room, "head": joined["head"]}
     member = alice.wait_for("member", lambda p: p["stream"] == name and p["change"] == "joined")
     assert set(member) == {"stream", "seq", "change", "user", "role", "v", "by", "html"}
-    assert (member["user"]["name"], member["role"], member["v"], member["seq"]) == ("Carol", "member", member["seq"], joined["head"])
+    assert (member["user"]["name"], member["role"], member["v"], member["seq"]) == (
+        "Carol",
+        "member",
+        member["seq"],
+        joined["head"],
+    )
     mine = carol.wait_for("me", lambda p: p["change"] == "room_added" and p["room"]["id"] == room)
     assert set(mine) == {"stream", "seq", "change", "room"} and set(mine["room"]) == {"id", "member", "v", "html"}
     assert carol.wait_for("subscribed", lambda p: p["stream"] == name) == {"stream": name, "head": joined["head"]}
@@ -85,7 +90,10 @@ def test_join_post_edit_delete_and_resume(connect, server, key):
     assert (deleted["text"], deleted["html"], deleted["attachments"], deleted["seq"]) == ("", "", [], posted["seq"])
     assert deleted["deleted_at"] and deleted["v"] == posted["seq"] + 2
 
-    frames = [alice.wait_for("message", lambda p, v=v: p["stream"] == name and p["seq"] == v) for v in (posted["seq"], edited["v"], deleted["v"])]
+    frames = [
+        alice.wait_for("message", lambda p, v=v: p["stream"] == name and p["seq"] == v)
+        for v in (posted["seq"], edited["v"], deleted["v"])
+    ]
     assert [f["change"] for f in frames] == ["posted", "edited", "deleted"]
     assert [f["message"] for f in frames] == [posted, edited, deleted]
 
@@ -104,7 +112,17 @@ def test_join_post_edit_delete_and_resume(connect, server, key):
     read = alice.emit("read", {"room": room, "seq": head + 99})
     assert set(read) == {"ok", "seq", "v"} and read["seq"] == head
     moved = alice.wait_for("me", lambda p: p["change"] == "read" and p["room"] == room)
-    assert moved == {"stream": alice_stream(alice), "seq": read["v"], "change": "read", "room": room, "position": head, "v": read["v"], "unread": 0, "mentions": 0, "at": head}
+    assert moved == {
+        "stream": alice_stream(alice),
+        "seq": read["v"],
+        "change": "read",
+        "room": room,
+        "position": head,
+        "v": read["v"],
+        "unread": 0,
+        "mentions": 0,
+        "at": head,
+    }
     assert alice.emit("read", {"room": room, "seq": 1})["seq"] == head, "read never moves back"
     assert alice.emit("unread", {"room": room, "seq": posted["seq"]})["seq"] == posted["seq"] - 1
 

@@ -1,7 +1,7 @@
 """A Socket.IO client that reads only when it is asked to, so that a test decides what has arrived and what has not.
 
-One websocket, no threads, packets in the order the server wrote them. (python-socketio's client starts a thread for each
-packet, and these may overtake each other.) What it leaves unread waits in the kernel, as behind a slow network.
+One websocket, no threads, packets in the order the server wrote them. (python-socketio's client starts a thread for
+each packet, and these may overtake each other.) What it leaves unread waits in the kernel, as behind a slow network.
 """
 
 import json
@@ -60,8 +60,9 @@ class Wire:
         return self.answers.pop(number)
 
     def take(self, seconds=0.0):
-        """What arrived since, as [(event, payload)], in order; acknowledgements that nobody called for are `("ack", (number,
-        answer))` among them. Waits up to `seconds` for the first. Raises Gone when there is nothing and never will be."""
+        """What arrived since, as [(event, payload)], in order; acknowledgements that nobody called for are `("ack",
+        (number, answer))` among them. Waits up to `seconds` for the first. Raises Gone when there is nothing and never
+        will be."""
         while True:
             patience = 0 if self.inbox else seconds
             try:

@@ -1,8 +1,8 @@
 """What every socket event has in common: who asks, what they sent, and an answer in any case.
 
 Flask-SocketIO builds a request context for each event and copies the session into it at the first. We do neither: the
-handlers get the connection and the acting person as arguments, and the session's row is read again for every event, since
-it may have been revoked after the connection was made.
+handlers get the connection and the acting person as arguments, and the session's row is read again for every event,
+since it may have been revoked after the connection was made.
 """
 
 import logging
@@ -18,15 +18,16 @@ log = logging.getLogger(__name__)
 
 
 class BaseNamespace(Namespace):
-    """Dispatches the events of wire.py to `on_<event>(connection, actor, form)`. One instance serves everybody, so nothing
-    about a connection is kept on `self`."""
+    """Dispatches the events of wire.py to `on_<event>(connection, actor, form)`. One instance serves everybody, so
+    nothing about a connection is kept on `self`."""
 
     def __init__(self, namespace, live):
         super().__init__(namespace)
         self.live = live
 
     def trigger_event(self, event, *args):
-        """Called by python-socketio for every event, connecting and disconnecting included. Returns the acknowledgement."""
+        """Called by python-socketio for every event, connecting and disconnecting included. Returns the
+        acknowledgement."""
         sid = args[0]
         if event == "connect" and self._is_handshake(sid, args):
             return self._welcome(sid, args[1])
@@ -43,8 +44,8 @@ class BaseNamespace(Namespace):
             return {"ok": False, "code": "error", "message": "That broke on our side. Try again in a moment."}
 
     def _welcome(self, sid, environ):
-        """`arrive`, and when that breaks the end of the connection: clients try again then, and would wait for an answer
-        otherwise. Refusals, which are ConnectionRefusedErrors, are final."""
+        """`arrive`, and when that breaks the end of the connection: clients try again then, and would wait for an
+        answer otherwise. Refusals, which are ConnectionRefusedErrors, are final."""
         try:
             return self.arrive(sid, environ)
         except ConnectionRefusedError:

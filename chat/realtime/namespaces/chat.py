@@ -36,8 +36,8 @@ class ChatNamespace(BaseNamespace):
         return self.live.connections.get(sid)
 
     def arrive(self, sid, environ):
-        """A connection stands on a signed-in session, and on a page of ours: another site's page brings our cookie, too,
-        but not our Origin."""
+        """A connection stands on a signed-in session, and on a page of ours: another site's page brings our cookie,
+        too, but not our Origin."""
         live = self.live
         if environ.get("HTTP_ORIGIN") not in live.settings.origins:
             raise refused()
