@@ -1,0 +1,177 @@
+"""Order without gaps, whether changes come from this process or from another one."""
+
+from datetime import timedelta
+
+import pytest
+
+from chat.core.clock import now
+from chat.core.db import db
+from chat.core.transaction import transaction
+from chat.messages.actions import edit_message
+from chat.rooms.actions import add_member, create_room, remove_member
+from chat.streams import log
+from chat.streams.models import Entry
+from tests.factories import say
+
+
+@pytest.fixture
+def elsewhere(pump, monkeypatch):
+    """elsewhere(action, …): as another process on the same database does it; nothing is handed over here."""
+
+    def elsewhere(action, *args, **more):
+        with monkeypatch.context() as patch:
+            patch.setattr(pump, "follows", {})
+            done = action(*args, **more)
+        db.session.rollback()
+        return done
+
+    return elsewhere
+
+
+@pytest.fixture
+def watcher(live, bob, general):
+    return live(bob, general)
+
+
+def texts(client):
+    return [text for _, _, text in client.frames()]
+
+
+def test_what_another_process_wrote_comes_with_the_next_poll(watcher, elsewhere, pump, alice, general):
+    elsewhere(say, alice, general, "far away")
+    assert texts(watcher) == []
+
+    pump.poll()
+    assert texts(watcher) == ["far away"]
+    pump.poll()
+    assert texts(watcher) == []
+
+
+def test_a_hint_brings_it_sooner(watcher, elsewhere, pump, alice, general):
+    message = elsewhere(say, alice, general, "far away")
+
+    pump.hinted(general.stream, message.seq)
+    assert texts(watcher) == ["far away"]
+
+
+def test_a_hint_that_promises_too_much_or_too_little_does_no_harm(watcher, pump, alice, general):
+    head = log.heads([general.stream])[general.stream]
+    db.session.rollback()
+    for wrong in (head + 5, head - 3, 0, -1):
+        pump.hinted(general.stream, wrong)
+    pump.hinted("room:999", 7)
+    say(alice, general, "here")
+
+    assert texts(watcher) == ["here"]
+
+
+def test_ones_own_change_waits_for_what_another_process_wrote_before(watcher, elsewhere, alice, general):
+    elsewhere(say, alice, general, "1, far away")
+    say(alice, general, "2, here")
+
+    assert texts(watcher) == ["1, far away", "2, here"]
+
+
+def test_many_missed_changes_come_in_order_and_once(watcher, elsewhere, pump, pad, alice, general):
+    message = elsewhere(say, alice, general, "much")
+    pad(message, 300)
+    db.session.rollback()
+    pump.poll()
+
+    numbers = [payload["seq"] for payload in watcher.received("message")]
+    assert numbers == list(range(message.seq, message.seq + 301))
+
+
+def test_removal_by_another_process_is_exact(watcher, elsewhere, pump, live, alice, bob, general):
+    hers = live(alice, general)
+    elsewhere(say, alice, general, "1")
+    elsewhere(remove_member, alice, general, bob)
+    elsewhere(say, alice, general, "2")
+    pump.poll()
+
+    assert "2" not in texts(watcher)
+    assert [text for text in texts(hers) if text] == ["1", "2"]
+
+
+def test_being_added_by_another_process_begins_a_subscription(watcher, elsewhere, pump, alice, bob):
+    room = elsewhere(create_room, alice, "plans", kind="private")
+    elsewhere(add_member, alice, room, bob)
+    pump.poll()
+    assert [payload["change"] for payload in watcher.received("me")] == ["room_added"]
+
+    say(alice, room, "welcome")
+    assert texts(watcher) == ["welcome"]
+
+
+def test_below_the_floor_everybody_begins_anew_at_the_head(watcher, elsewhere, pump, alice, general):
+    for n in range(3):
+        elsewhere(say, alice, general, str(n))
+    with transaction():
+        db.session.execute(
+            db.update(Entry).where(Entry.stream == general.stream).values(created_at=now() - timedelta(days=99))
+        )
+        log.prune(now() - timedelta(days=90))
+    db.session.rollback()
+    pump.poll()
+
+    head = log.heads([general.stream])[general.stream]
+    db.session.rollback()
+    assert watcher.received("subscribed") == [{"stream": general.stream, "head": head}]
+    say(alice, general, "goes on")
+    assert texts(watcher) == ["goes on"]
+
+
+def test_an_entry_that_cannot_be_shown_stops_nothing(watcher, elsewhere, pump, alice, general):
+    message = elsewhere(say, alice, general, "1")
+    with transaction():
+        db.session.execute(
+            db.update(Entry).where(Entry.stream == general.stream, Entry.seq == message.seq).values(subject_id=999)
+        )
+    db.session.rollback()
+    pump.poll()
+    say(alice, general, "goes on")
+
+    assert texts(watcher)[-1] == "goes on"
+
+
+def test_a_read_that_fails_is_tried_again(watcher, elsewhere, pump, monkeypatch, alice, general):
+    elsewhere(say, alice, general, "1")
+    with monkeypatch.context() as patch:
+        patch.setattr(pump, "_look", lambda follow: 1 / 0)
+        pump.poll()
+    assert texts(watcher) == []
+
+    pump.poll()
+    assert texts(watcher) == ["1"]
+
+
+def test_streams_without_listeners_are_let_go(watcher, pump, bob, general):
+    assert general.stream in pump.follows
+    watcher.client.disconnect("/chat")
+    assert not pump.follows
+
+
+def test_two_processes_show_the_same(app, settings, live, watcher, pump, alice, bob, general):
+    """A second Parley on the same database, each with its listener."""
+    from chat import create_app, wiring
+    from tests.assertions import LiveClient
+    from tests.conftest import at_once
+
+    other = create_app(settings, spawn=at_once)
+    with other.app_context():
+        second = other.extensions["live"].pump
+        second.epoch, second.access = pump.epoch, pump.access
+        far = LiveClient(other, alice)
+        say(alice, general, "over there")  # the wiring is the second one's now
+        message = say(bob, general, "Frist")
+        edit_message(bob, message, "First")
+        there = far.received("message")
+        db.session.remove()
+        db.engine.dispose()
+    wiring.attach(pump)
+    db.session.rollback()
+    pump.poll()
+
+    here = watcher.received("message")
+    assert [frame["seq"] for frame in here] == [frame["seq"] for frame in there]
+    assert here[-1] == there[-1]
