@@ -362,6 +362,14 @@ test("room_added without a copy: asked for from now on, then loaded", async () =
   assert.deepEqual(seen.loaded, [8])
 })
 
+test("room_added with its place: it is there at once, and asks what follows", async () => {
+  const { session, seen, requests } = await live()
+  session.view.place = ({ id, html }) => room({ id, cursor: Number(html) })
+  session.receive(...mine(13, "room_added", { room: { id: 8, member: true, v: 13, html: "5" } }))
+  await settled()
+  assert.deepEqual([session.room(8).cursor, cursors(requests[0]), seen.loaded], [5, { "room:8": 5 }, []])
+})
+
 test("a room that came with `all` and is not on the page is loaded", async () => {
   const { requests, seen } = open()
   await requests[0].answer(ok({ ...caughtUp(requests[0]).streams, "room:8": { head: 5, frames: [] } }))

@@ -108,7 +108,8 @@ class Server {
       const { seq: position, v } = this.positions.get(room)
       Object.assign(payload, { room, position, v, at: this.head(`room:${room}`), ...this.count(room) })
     } else {
-      payload.room = { id: room, member: this.members.get(room).role !== null, v: seq }
+      const member = this.members.get(room).role !== null
+      payload.room = { id: room, member, v: seq, html: member && { place: this.place(room), content: this.content(room) } }
     }
     return [event, payload]
   }
@@ -168,6 +169,7 @@ class World {
         show: (copy, frame, isNew) => isNew && frame.event === "message" && this.draw(copy.id, frame.message),
         counted() {}, moved() {}, status() {}, stuck() {}, refused() {},
         person: ({ id, name }) => { if (id === 2) this.screen.bob = name },
+        place: ({ id, html: { place, content } }) => { this.wanted.delete(id); this.screen.rooms.set(id, new Map(content)); return place },
         load: (id) => { this.screen.rooms.delete(id); this.wanted.set(id, this.reads) },
         forget: (id) => { this.screen.rooms.delete(id); this.wanted.delete(id) },
         reload: () => { this.wanted.set("page", this.reads) },

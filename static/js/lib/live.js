@@ -7,11 +7,12 @@ import { locked } from "parley/lib/locks"
 import { OutboxStore } from "parley/lib/outbox_store"
 import { redrawPerson, redrawPresence } from "parley/lib/people_on_page"
 import { forgetPages, goTo, readPlace, refresh, restart, signIn } from "parley/lib/page"
-import { page as parsePage } from "parley/lib/html"
+import { fragment, page as parsePage } from "parley/lib/html"
 import { toast } from "parley/lib/toast"
 
 const HERE_EVERY = 15_000
 const LATER = 5000
+const REFUSED_FOR = 30_000
 
 // Joins the models to one another and to whatever is on screen. One for the life of the tab; pages come and go, and their
 // controllers put themselves in as `room`, `sidebar` and `bar`.
@@ -42,6 +43,7 @@ class Live {
         counted: (copy) => this.sidebar?.draw(copy),
         moved: (name, cursor) => this.#moved(name, cursor),
         person: (person) => redrawPerson(person),
+        place: (room) => this.#place(room),
         load: (room) => this.#load(room),
         forget: (room) => this.#forget(room),
         reload: () => restart(3000),
@@ -61,8 +63,13 @@ class Live {
     })
     channel.onmessage = () => this.outbox.look().then(() => this.outbox.flush())
     setInterval(() => this.here(), HERE_EVERY)
-    // Turbo loads what the pointer rests on; while nobody answers that only fails.
+    // Turbo loads what the pointer rests on; while nobody answers that only fails. And when a page cannot be loaded, the
+    // one that is on screen, which still takes messages, is better than the browser's own.
     addEventListener("turbo:before-prefetch", (event) => { if (!this.connection.isOnline) event.preventDefault() })
+    addEventListener("turbo:fetch-request-error", (event) => {
+      event.preventDefault()
+      if (!event.detail.request.headers["X-Sec-Purpose"]) toast("The server cannot be reached at the moment.", { isDanger: true })
+    })
     for (const event of ["visibilitychange", "focus", "blur"]) addEventListener(event, () => this.here(), true)
   }
 
@@ -118,6 +125,13 @@ class Live {
     if (!this.isLoadingPlaces) this.#loadPlaces()
   }
 
+  #place({ id, html }) {
+    this.#loading.delete(id)
+    const item = fragment(html).querySelector("li")
+    this.sidebar?.add(item)
+    return readPlace(item.querySelector(".place"))
+  }
+
   // A page answers for those rooms that were wanted before it was asked for.
   async #loadPlaces() {
     this.isLoadingPlaces = true
@@ -154,9 +168,13 @@ class Live {
     goTo("/", { action: "replace" })
   }
 
-  #refused() {
-    if (this.session.resets.allow()) return signIn()
-    this.isStuck = true
+  // Somebody has to sign in, unless pages are still served to them: then it is this page's address that is not accepted.
+  async #refused() {
+    const answer = await fetch("/people", { redirect: "manual" }).catch(() => null)
+    if (answer && !answer.ok && this.session.resets.allow()) return signIn()
+    this.connection.close()
+    setTimeout(() => { if (this.#me) this.connection.open() }, REFUSED_FOR)
+    this.isStuck = Boolean(answer && !answer.ok)
     this.bar?.draw()
   }
 }

@@ -27,7 +27,7 @@ export class Session {
   #backoff
 
   // request(payload) → promise of the acknowledgement of `resume`, or null when there was none
-  // view   {show, counted, moved, person, load(rooms), forget(room), reload(reason), stuck(), refused(), status(isCatchingUp)}
+  // view   {show, counted, moved, person, place(room), load(room), forget(room), reload(reason), stuck(), refused(), status(isCatchingUp)}
   constructor({ request, view, resets = new Resets(), clock = CLOCK, random = Math.random }) {
     Object.assign(this, { request, view, resets, clock, positions: new Positions(), people: new People() })
     this.#backoff = new Backoff({ random })
@@ -286,10 +286,14 @@ export class Session {
     else if (change === "read") this.#applyRead(frame)
   }
 
-  #applyMembership({ id, member }) {
-    const name = `room:${id}`
-    if (!member) this.#forget(name)
-    else if (!this.#copies.has(name)) this.#ask(name)
+  // A new place comes as it is drawn in the sidebar, with the numbers it was counted at, and asks what follows them.
+  #applyMembership(room) {
+    const name = `room:${room.id}`
+    if (!room.member) return this.#forget(name)
+    if (this.#copies.has(name)) return
+    const place = room.html && this.view.place(room)
+    if (place) this.add(place)
+    else this.#ask(name)
   }
 
   #applyRead(frame) {
