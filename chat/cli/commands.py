@@ -1,5 +1,6 @@
 """Registers every command. `flask --app app --help` lists them."""
 
+import re
 import secrets
 from dataclasses import fields
 
@@ -11,6 +12,8 @@ from chat.cli.doctor import doctor
 from chat.cli.flood import flood
 from chat.cli.people import people
 from chat.cli.seed import seed
+
+MASK = "•" * 8
 
 
 def register(app):
@@ -25,7 +28,7 @@ def show_config():
     for f in fields(config.Settings):
         value = getattr(settings, f.name)
         if f.name in ("secret_key", "metrics_token") and value:
-            value = "•" * 8
+            value = MASK
         if f.name == "database_url":
             value = masked(value)
         click.echo(f"{f.metadata['env']:24}{shown(value)}")
@@ -40,10 +43,9 @@ def shown(value):
 
 
 def masked(url):
-    """The address of a database without its password."""
-    before, at, after = url.rpartition("@")
-    scheme, slashes, who = before.partition("://")
-    return f"{scheme}{slashes}{who.partition(':')[0]}:••••••••{at}{after}" if at else url
+    """The address of a database without its password, whether that stands before the host or in the query."""
+    url = re.sub(r"(//[^:@/]*):.*@", rf"\1:{MASK}@", url)
+    return re.sub(r"([?&]password=)[^&]*", rf"\1{MASK}", url)
 
 
 @click.group("secrets")

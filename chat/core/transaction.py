@@ -22,7 +22,7 @@ from chat.core.errors import Busy
 
 log = logging.getLogger(__name__)
 
-# What databases say when the same transaction may succeed later: SQLite locked or out of room, PostgreSQL's lock timeout.
+# What databases say when the same transaction may succeed later: SQLite locked or full, PostgreSQL's lock timeout.
 PASSING = ("locked", "is full", "disk I/O", "lock timeout", "deadlock", "statement timeout")
 
 _within, _after = defaultdict(list), defaultdict(list)

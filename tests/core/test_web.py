@@ -51,10 +51,17 @@ JSON = {"Accept": "application/json"}
 
 @pytest.mark.parametrize(
     "error",
-    [Forbidden("Only owners can."), NotFound(), Invalid("Too short.", field="name"), Conflict("Taken."), TooLarge("Too big."),
-     RateLimited("Slowly.", retry_after=7.2), Busy()],
+    [
+        Forbidden("Only owners can."),
+        NotFound(),
+        Invalid("Too short.", field="name"),
+        Conflict("Taken."),
+        TooLarge("Too big."),
+        RateLimited("Slowly.", retry_after=7.2),
+        Busy(),
+    ],
     ids=lambda error: error.code,
-)  # fmt: skip
+)
 def test_a_refusal_is_a_page_for_people_and_an_object_for_programs(view, error):
     page, answer = view(refuse(error))(), view(refuse(error))(headers=JSON)
 

@@ -31,7 +31,8 @@ WRONG = {
     wire.truth: [None, 0, 1, "true", [], {}],
     wire.nothing_yet: [0, 1, "x", "", [1], {}, True],
     wire.cursors: [
-        None, 7, "x", [], {"room:7": -1}, {"room:7": "1"}, {"room:7": 1.5}, {"room:7": True}, {"x" * 41: 1}, {"room:7": 2**53},
+        None, 7, "x", [], {"room:7": -1}, {"room:7": "1"}, {"room:7": 1.5}, {"room:7": True}, {"x" * 41: 1},
+        {"room:7": 2**53},
         {f"room:{n}": 1 for n in range(501)},
     ],
 }  # fmt: skip

@@ -1,0 +1,43 @@
+import pytest
+
+from chat.ops import lag
+from chat.ops.lag import LoopLag
+
+
+class Enough(Exception):
+    pass
+
+
+def watched(monkeypatch, delays):
+    """A LoopLag that has slept so many times, each time waking so late."""
+    clock = [100.0]
+    delays = iter(delays)
+
+    def sleep(seconds):
+        late = next(delays, None)
+        if late is None:
+            raise Enough
+        clock[0] += seconds + late
+
+    monkeypatch.setattr(lag.time, "monotonic", lambda: clock[0])
+    watch = LoopLag(sleep)
+    with pytest.raises(Enough):
+        watch.watch()
+    return watch
+
+
+def test_the_last_and_the_worst_lateness_are_kept(monkeypatch):
+    watch = watched(monkeypatch, [0.001, 0.2, 0.01])
+
+    assert watch.last == pytest.approx(0.01)
+    assert watch.worst == pytest.approx(0.2)
+
+
+def test_more_than_fifty_milliseconds_is_an_alarm(monkeypatch):
+    assert watched(monkeypatch, [0, 0.049, 0.051, 1.0]).over == 2
+
+
+def test_waking_early_is_not_late(monkeypatch):
+    watch = watched(monkeypatch, [-0.001])
+
+    assert (watch.last, watch.worst, watch.over) == (0, 0, 0)
