@@ -287,6 +287,17 @@ def test_a_link_is_copied_with_one_key(open_window, room):
     assert alice.page.evaluate("navigator.clipboard.readText()") == f"{room.server.url}{room}/messages/{id}"
 
 
+def test_words_become_a_link_by_a_key_when_some_are_selected(open_window, room):
+    alice = open_window("alice", room).live()
+    alice.page.keyboard.type("tides")
+    alice.page.keyboard.press("Shift+Home")
+
+    alice.page.keyboard.press("Control+k")
+
+    expect(alice.composer).to_have_value("[tides](https://)")
+    expect(alice.find("#jump")).to_be_hidden()
+
+
 def test_one_jumps_to_a_room_or_a_person_by_a_few_letters(open_window, make_room):
     room = make_room("alice", "bob", name="harbour-lights")
     bob = open_window("bob", "/rooms").live()
@@ -300,7 +311,6 @@ def test_one_jumps_to_a_room_or_a_person_by_a_few_letters(open_window, make_room
 
     bob.page.keyboard.press("Control+k")
     bob.page.keyboard.type("carol")
-    bob.page.screenshot(path="/tmp/jump.png")
     expect(bob.find("#jump [role=option]")).to_contain_text(["Carol"])
     bob.page.keyboard.press("Enter")
     expect(bob.page).to_have_url(re.compile("/people/carol$"))

@@ -1,0 +1,304 @@
+"""Pictures of every screen of a seeded Parley, to be looked at: `python -m tests.browser.shots FOLDER [WORD …]`.
+
+Three sizes, light and dark; with words, only the screens whose names contain one of them. Writes FOLDER/screen-size-theme.png
+and FOLDER/index.html, which shows them side by side.
+"""
+
+import io
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from flask_migrate import upgrade
+from playwright.sync_api import expect, sync_playwright
+
+from chat.accounts.actions.invites import create_invite, set_sign_up
+from chat.core.db import db
+from chat.messages.models import Edit, Message
+from chat.rooms.actions import mark_unread
+from chat.rooms.models import Membership, Room
+from chat.rooms.queries import public_room_named
+from tests.browser.conftest import CHROMIUM, QUIET
+from tests.browser.window import Window
+from tests.factories import person
+from tests.system.server import ROOT, Server
+
+SIZES = {"1440": (1440, 900), "1024": (1024, 768), "390": (390, 844)}
+SECRET = "a key for tests, long enough for the check"
+LONG = "Thoughts on the season, at some length.\n\n" + "\n\n".join(
+    f"{n}. " + "The gauge at the old pier read low again, and nobody could say whether it was the float or the tide. " * 6 for n in range(1, 19)
+)
+RTL = "שלום לכולם! הגלאי ברציף **עובד** שוב, ראו `tide.py`\n\nمرحبا بالجميع، القراءة اليوم ١٢٫٤ متر"
+
+
+def seeded(folder, settings):
+    server = Server(folder, **settings)
+    with server.app.app_context():
+        upgrade(directory=str(ROOT / "migrations"))
+    environ = {"DATA_DIR": str(folder), "SECRET_KEY": SECRET, "BCRYPT_COST": "4", "PATH": "/usr/bin:/bin"}
+    subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "app", "seed"], cwd=ROOT, env=environ, check=True, capture_output=True
+    )
+    return server.start()
+
+
+class Studio:
+    """One browser on one server; every screen is a method call away."""
+
+    def __init__(self, browser, server, folder, words):
+        self.browser, self.server, self.folder, self.words, self.names = browser, server, folder, words, []
+        with server.app.app_context():
+            rooms = {room.name: room for room in db.session.query(Room)}
+            self.path = {name: room.path for name, room in rooms.items()}
+            self.archived = next(room.path for room in rooms.values() if room.archived_at)
+            mirela = person("mirela")
+            self.owner_of = next(
+                m.room.path for m in db.session.query(Membership).filter_by(user_id=mirela.id, role="owner") if not m.room.archived_at
+            )
+            self.mine = own_message().id
+            self.edited = db.session.query(Edit).order_by(Edit.message_id.desc()).first().message_id
+            self.editor = db.session.get(Message, self.edited).author.username
+            joined = {m.room_id for m in db.session.query(Membership) if m.user_id == mirela.id and m.role}
+            self.visited = next((r.path for r in rooms.values() if r.id not in joined and r.kind == "public"), None)
+            self.invite = create_invite(mirela, expires_days=7, max_uses=5).code
+            set_sign_up(mirela, "open")
+
+    def take(self, name, place, username="mirela", *, before=None, at=None, size=None, theme=None):
+        if self.words and not any(word in name for word in self.words):
+            return
+        server = at or self.server
+        for width in [size] if size else SIZES:
+            for scheme in [theme] if theme else ("light", "dark"):
+                w, h = SIZES[width]
+                context = self.browser.new_context(
+                    base_url=server.url, color_scheme=scheme, viewport={"width": w, "height": h},
+                    has_touch=width == "390", is_mobile=width == "390", reduced_motion="reduce",
+                )  # fmt: skip
+                if username:
+                    key, _, value = server.cookie(username).partition("=")
+                    context.add_cookies([{"name": key, "value": value, "url": server.url}])
+                window = Window(context.new_page(), username, server)
+                window.visit(place)
+                if username and not name.startswith("error"):
+                    window.live()
+                if before:
+                    before(window)
+                window.page.evaluate("Promise.all([...document.images].map((image) => image.decode().catch(() => 0)))")
+                window.page.screenshot(path=self.folder / f"{name}-{width}-{scheme}.png")
+                self.names.append(f"{name}-{width}-{scheme}.png")
+                context.close()
+        print(name, flush=True)
+
+    def index(self):
+        figures = "".join(f'<figure><img src="{n}" width="480" loading="lazy"><figcaption>{n}</figcaption></figure>' for n in self.names)
+        style = "body{display:flex;flex-wrap:wrap;gap:1rem;font:14px sans-serif}figure{margin:0}"
+        (self.folder / "index.html").write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{figures}")
+
+
+def visit_all(studio):
+    room = studio.path["general"]
+    studio.take("room", room, before=to_the_end)
+    studio.take("room-new", room, before=unread)
+    studio.take("room-firmware", studio.path.get("buoy-firmware", room), before=to_the_end)
+    studio.take("room-scrolled", room, before=scroll_up)
+    studio.take("room-pending-offline", room, before=offline)
+    studio.take("room-failed", room, before=failed)
+    studio.take("room-hover", room, before=hover)
+    studio.take("room-edit", room, before=edit)
+    studio.take("room-delete", room, before=delete)
+    studio.take("room-long-and-rtl", studio.path.get("random", studio.path["general"]), before=long_and_rtl)
+    studio.take("room-archived", studio.archived)
+    studio.take("room-permalink", room, before=show_own_message)
+    if studio.visited:
+        studio.take("room-visitor", studio.visited)
+    studio.take("jump", room, before=jump)
+    studio.take("keys", room, before=keys)
+    studio.take("menu", room, before=menu)
+    studio.take("index", "/")
+    studio.take("rooms", "/rooms")
+    studio.take("rooms-none", "/rooms?q=nowhere")
+    studio.take("room-empty", "/rooms/new", before=new_room)
+    studio.take("room-create", "/rooms/new")
+    studio.take("members", f"{studio.owner_of}/members")
+    studio.take("room-settings", f"{studio.owner_of}/settings")
+    studio.take("profile", "/settings/profile")
+    studio.take("security", "/settings/security")
+    studio.take("people", "/people")
+    studio.take("people-none", "/people?q=zzz")
+    studio.take("person", "/people/amara")
+    studio.take("invites", "/invites")
+    studio.take("edit", f"/messages/{studio.mine}/edit")
+    studio.take("delete", f"/messages/{studio.mine}/delete")
+    studio.take("history", f"/messages/{studio.edited}/history", studio.editor)
+    studio.take("sign-in", "/login", None)
+    studio.take("sign-in-refused", "/login", None, before=wrong)
+    studio.take("sign-up", "/signup", None)
+    studio.take("invite", f"/invite/{studio.invite}", None)
+    studio.take("error-404", "/rooms/99999")
+    studio.take("error-403", "/invites", "noa")
+    studio.take("error-413", "/settings/profile", before=too_large)
+    studio.take("error-429", "/rooms", before=too_fast)
+
+
+def to_the_end(window):
+    window.timeline.evaluate("(timeline) => { timeline.scrollTop = 0 }")
+    expect(window.find(".timeline .message").last).to_be_in_viewport()
+
+
+def unread(window):
+    with window.server.app.app_context():
+        room = public_room_named("general")
+        mark_unread(person("mirela"), room, own_message().seq)
+    window.visit("/people").visit(room_path(window)).live()
+    expect(window.find(".separator--new")).to_be_visible()
+
+
+def room_path(window):
+    with window.server.app.app_context():
+        return public_room_named("general").path
+
+
+def scroll_up(window):
+    to_the_end(window)
+    window.timeline.evaluate("(timeline) => timeline.scrollBy(0, -900)")
+    expect(window.find("[data-room-target=latest]")).to_be_visible()
+
+
+def offline(window):
+    to_the_end(window)
+    window.go_offline()
+    for text in ("I will be out of reach until the ferry docks.", "Back by four."):
+        window.composer.fill(text)
+        window.find(".composer").evaluate("(form) => form.requestSubmit()")
+    expect(window.bar).to_be_visible()
+
+
+def failed(window):
+    to_the_end(window)
+    window.composer.evaluate("(text) => text.removeAttribute('maxlength')")
+    window.composer.fill("This went on for far too long. " + "\u200b" * 20_000)
+    window.find(".composer").evaluate("(form) => form.requestSubmit()")
+    expect(window.find(".message--failed")).to_be_visible()
+    window.button("Discard").scroll_into_view_if_needed()
+
+
+def hover(window):
+    to_the_end(window)
+    window.find(".timeline .message").nth(-2).hover()
+
+
+def edit(window):
+    show_own_message(window)
+    window.find(".message:target").focus()
+    window.page.keyboard.press("e")
+    expect(window.page.get_by_label("Edit the message")).to_be_visible()
+
+
+def delete(window):
+    show_own_message(window)
+    window.find(".message:target").focus()
+    window.page.keyboard.press("Delete")
+    expect(window.dialog).to_be_visible()
+
+
+def own_message():
+    """The newest of mirela's in #general."""
+    mine = db.session.query(Message).join(Room).filter(Room.name == "general", Message.author_id == person("mirela").id)
+    return mine.filter(Message.deleted_at.is_(None)).order_by(Message.seq.desc()).first()
+
+
+def show_own_message(window):
+    with window.server.app.app_context():
+        path = own_message().path
+    window.visit(path).live()
+    expect(window.find(".message:target")).to_be_visible()
+
+
+def long_and_rtl(window):
+    if not window.find(".timeline", has_text="שלום").count():
+        window.composer.fill(LONG)
+        window.find(".composer").evaluate("(form) => form.requestSubmit()")
+        expect(window.find(".message--pending")).to_have_count(0)
+        window.composer.fill(RTL)
+        window.find(".composer").evaluate("(form) => form.requestSubmit()")
+    to_the_end(window)
+
+
+def jump(window):
+    window.page.evaluate("document.querySelector('[data-dialog=jump]').click()")
+    window.page.keyboard.type("a")
+    expect(window.find("#jump [role=option] .avatar").first).to_be_visible()
+
+
+def keys(window):
+    window.timeline.focus()
+    window.page.keyboard.press("?")
+    expect(window.find("#keys")).to_be_visible()
+
+
+def menu(window):
+    if window.page.viewport_size["width"] < 720:
+        window.visit("/")
+    window.find(".sidebar__community").click()
+    expect(window.find("#community-menu")).to_be_visible()
+
+
+def new_room(window):
+    width = window.page.viewport_size["width"]
+    dark = window.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    window.page.get_by_label("Name").first.fill(f"dock-{width}-{'dark' if dark else 'light'}")
+    window.button("Create room").click()
+    expect(window.find("section.room")).to_be_visible()
+
+
+def wrong(window):
+    window.page.get_by_label("E-mail or user name").fill("mirela")
+    window.page.get_by_label("Password", exact=True).fill("wrong")
+    window.button("Sign in").click()
+    expect(window.find(".notice--danger, .field__error").first).to_be_visible()
+
+
+def too_large(window):
+    window.find("#picture").set_input_files({"name": "big.png", "mimeType": "image/png", "buffer": io.BytesIO(b"0" * 9_000_000).getvalue()})
+    window.button("Use this picture").click()
+    expect(window.page.get_by_text(re.compile("too large|larger"), exact=False).first).to_be_visible()
+
+
+def too_fast(window):
+    token = window.find("input[name=csrf_token]").first.input_value()
+    for _ in range(60):
+        if window.page.request.post("/rooms/99999/join", form={"csrf_token": token}).status == 429:
+            break
+    window.page.evaluate(
+        """(token) => {
+          const form = Object.assign(document.createElement("form"), { method: "post", action: "/rooms/99999/join" })
+          const field = Object.assign(document.createElement("input"), { name: "csrf_token", value: token })
+          form.append(field); document.body.append(form); form.submit()
+        }""",
+        token,
+    )
+    expect(window.page.get_by_role("heading", name="A little slower, please")).to_be_visible()
+
+
+def main(folder, *words):
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as nothing, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
+        server = seeded(Path(data), {"RATE_LIMITS": "on", "LIMIT_ROOM": "12 + 1/min"})
+        empty = Server(Path(nothing)).start()
+        try:
+            studio = Studio(browser, server, folder, words)
+            visit_all(studio)
+            studio.take("setup", "/setup", None, at=empty)
+            studio.index()
+        finally:
+            server.close()
+            empty.close()
+            browser.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

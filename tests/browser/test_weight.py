@@ -1,0 +1,109 @@
+"""What a page weighs on the wire, and that nobody complains."""
+
+import pytest
+from playwright.sync_api import expect
+
+from chat.rooms.actions import mark_read
+
+MOST = 100_000  # bytes, of a first view: page, styles, scripts, compressed
+
+
+class Scales:
+    """Weighs all that a page's network brings, as encoded on the wire with its headers."""
+
+    def __init__(self, window):
+        self.session = window.context.new_cdp_session(window.page)
+        self.session.send("Network.enable")
+        self.session.on("Network.requestWillBeSent", self._asked)
+        self.session.on("Network.loadingFinished", self._finished)
+        self.clear()
+
+    def clear(self):
+        self.urls, self.sizes = {}, {}
+
+    def _asked(self, event):
+        self.urls[event["requestId"]] = event["request"]["url"], event.get("type")
+
+    def _finished(self, event):
+        if event["requestId"] in self.urls:
+            self.sizes[self.urls[event["requestId"]]] = int(event["encodedDataLength"])
+
+    @property
+    def carried(self):
+        """{url: bytes} of what came over the wire; what the browser still had weighs nothing."""
+        return {url: size for (url, _), size in self.sizes.items() if size}
+
+    @property
+    def total(self):
+        return sum(self.carried.values())
+
+    def __repr__(self):
+        parts = sorted(self.carried.items(), key=lambda part: -part[1])
+        return "\n".join([f"{self.total:,} bytes", *(f"{size:>8,} {url}" for url, size in parts)])
+
+    def of(self, *suffixes):
+        return sum(size for url, size in self.carried.items() if url.endswith(suffixes))
+
+
+def test_a_first_view_weighs_at_most_100_kb_and_a_second_only_its_page(open_window, room, figure):
+    room.say("bob", *(f"Entry {n}: the quick brown fox jumps over **the lazy dog** at `{n}:00`." for n in range(50)))
+    room.say("alice", *(f"Answer {n}, see https://example.org/{n}" for n in range(10)))
+    room.act(mark_read, "alice", 10_000)
+    alice = open_window("alice")
+    scales = Scales(alice)
+
+    alice.visit(room).live()
+    alice.page.wait_for_load_state("networkidle")
+    first, styles, scripts = scales.total, scales.of(".css"), scales.of(".js")
+    assert len(scales.carried) >= 5, scales.carried
+    assert first <= MOST, scales
+
+    scales.clear()
+    alice.visit("/people")
+    alice.page.wait_for_load_state("networkidle")
+    people = scales.total
+    scales.clear()
+    alice.visit(room).live()
+    alice.page.wait_for_load_state("networkidle")
+    again = scales.carried
+    figure(
+        f"first view of a room with 50 messages on it: {first:,} bytes (styles {styles:,}, scripts {scripts:,}), "
+        f"another page: {people:,}, the room again: {sum(again.values()):,}"
+    )
+    assert set(again) <= {f"{room.server.url}{room}"}, again
+
+
+def test_switching_rooms_brings_the_page_alone(open_window, make_room, figure):
+    first, second = make_room("alice", "bob"), make_room("alice", "bob")
+    for room in (first, second):
+        room.say("alice", *(f"Entry {n}" for n in range(50)))
+    bob = open_window("bob", first).live()
+    scales = Scales(bob)
+
+    bob.place(second).click()
+    expect(bob.find(f"section.room[data-room-id='{second.id}']")).to_be_visible()
+    bob.until(lambda: scales.carried, "the page of the other room to be weighed")
+
+    figure(f"switching to another room: {scales.total:,} bytes")
+    assert {url.split("?")[0].removeprefix(room.server.url) for url in scales.carried} == {second.path}
+    assert scales.total <= 20_000
+
+
+@pytest.mark.parametrize("size", [{"width": 1440, "height": 900}, {"width": 390, "height": 844}])
+def test_nothing_moves_after_the_first_paint_and_nothing_sticks_out(open_window, make_room, size):
+    room = make_room("alice", "bob", name=f"the-longest-name-that-a-room-has-had-in-{size['width']}")
+    room.say("alice", *(f"Entry {n}" for n in range(60)), "x" * 300, "```\n" + "y" * 300 + "\n```", "| a | b |\n| - | - |\n| " + "z" * 200 + " | c |")
+    bob = open_window("bob", viewport=size)
+    bob.page.add_init_script(
+        """addEventListener("DOMContentLoaded", () => {
+          window.shifted = 0
+          new PerformanceObserver((list) => list.getEntries().forEach((e) => { if (!e.hadRecentInput) window.shifted += e.value }))
+            .observe({ type: "layout-shift", buffered: true })
+        })"""
+    )
+    for path in (room.path, "/rooms", "/people", f"{room}/members", "/settings/profile", "/settings/security", "/"):
+        bob.visit(path)
+        bob.page.wait_for_load_state("networkidle")
+        assert bob.page.evaluate("window.shifted") < 0.01, path
+        assert bob.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways"
+        assert bob.page.evaluate("[...document.querySelectorAll('.timeline, .page, .sidebar__scroll, .header__names')].every((e) => e.scrollWidth <= e.clientWidth + 1)"), path
