@@ -177,6 +177,30 @@ def test_who_waits_too_long_for_a_lock_is_told_that_it_is_busy(server, room):
     wire.drop(), other.drop()
 
 
+def test_a_transaction_that_takes_its_time_is_seen_when_it_commits(server, room):
+    """window: its number is taken long before it can be read, and other rooms go on meanwhile."""
+    other = new_room(server)
+    wire = Wire(server, server.cookie("bob"))
+    wire.take(5)
+    got = []
+
+    def heard(text):
+        got.extend(p["message"]["text"] for name, p in wire.take(0.1) if name == "message")
+        return text in got
+
+    with server.app.app_context(), transaction():
+        post_message(person("alice"), find_room(server, room), "slow", key=str(uuid.uuid4()))
+        with server.app.app_context():
+            post_message(person("alice"), find_room(server, other), "quick", key=str(uuid.uuid4()))
+        wait_until(lambda: heard("quick"))
+        for _ in range(15):
+            assert not heard("slow"), "it may still be rolled back"
+
+    wait_until(lambda: heard("slow"))
+    assert got == ["quick", "slow"]
+    wire.drop()
+
+
 def test_reading_on_merges_over_devices(server, room):
     for _ in range(8):
         server.act(post_message, lambda: person("alice"), lambda: find_room(server, room), "hi", key=str(uuid.uuid4()))

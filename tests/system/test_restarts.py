@@ -8,11 +8,13 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from websocket import WebSocketException
 
 from chat.core.db import db
+from chat.core.transaction import transaction
 from chat.messages.models import Message
+from chat.site.models import Site
 from chat.streams import log
 from tests.system.conftest import new_room
 from tests.system.server import Server, wait_until
@@ -83,6 +85,28 @@ def test_what_is_sent_while_the_server_is_dead_arrives_once(own_server):
     read_all(alice, bob)
 
     assert [text for stream, *_, text in bob.journal if stream == f"room:{room}"] == ["typed meanwhile"]
+    alice.disconnect(), bob.disconnect()
+
+
+def test_another_epoch_reloads_every_page_and_ends_no_session_by_itself(own_server):
+    """As after `flask epoch new`: whoever is connected is told within the poll, and comes back to the new numbers."""
+    server, room = own_server, new_room(own_server)
+    alice, bob = Tab([server], "alice"), Tab([server], "bob")
+    alice.connect(server), bob.connect(server)
+    read_all(alice, bob)
+
+    def begin_anew():
+        with transaction():
+            db.session.execute(update(Site).values(epoch="another"))
+
+    server.act(begin_anew)
+    wait_until(lambda: [alice.read(0.1), bob.read(0.1)] and not (alice.connected or bob.connected))
+
+    assert (alice.epoch, bob.epoch, alice.reloads) == ("another", "another", 2)
+    alice.connect(server), bob.connect(server)
+    alice.wire.call("message", {"room": room, "text": "in the new time", "key": "k"})
+    read_all(alice, bob)
+    assert bob.journal[-1][-1] == "in the new time"
     alice.disconnect(), bob.disconnect()
 
 
