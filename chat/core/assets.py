@@ -3,7 +3,8 @@
 `js/app.js` is served as /static/js/app.<hash>.js and nowhere else. Modules find each other through an import map:
 `parley/models/stream` is static/js/models/stream.js, wherever its hash puts it. Stylesheets are joined into one, and so
 are our own modules: 45 of them in one answer are a third smaller and come sooner. All of it is read, joined and
-compressed once, when the server starts. With `app.debug` modules stay apart, and a changed file has a new address.
+compressed once, when the server starts; other people's code lies there compressed better than Python can (`.br`). With
+`app.debug` modules stay apart, and a changed file has a new address.
 """
 
 import base64
@@ -67,6 +68,7 @@ class Asset:
     url: str
     body: bytes
     type: str
+    brotli: bytes | None = None  # the body in a tighter packing, from the file beside it
 
     @cached_property
     def gzipped(self):
@@ -83,7 +85,8 @@ class Assets:
     def __init__(self, folder=STATIC, *, join=True):
         self.folder = Path(folder)
         self.signature = signature(self.folder)
-        self.by_name = {name: make(name, self.read(name)) for name in self.names() if not name.startswith("css/")}
+        plain = [name for name in self.names() if not name.startswith("css/")]
+        self.by_name = {name: make(name, self.read(name), self.packed(name)) for name in plain}
         self.order = self.in_order(ENTRY) if ENTRY in self.by_name else []
         self.is_joined = join and self.join_modules()
         self.by_name["css/parley.css"] = make("css/parley.css", self.joined_stylesheet())
@@ -97,12 +100,16 @@ class Assets:
     def names(self):
         for path in sorted(self.folder.rglob("*")):
             name = path.relative_to(self.folder).as_posix()
-            if path.is_file() and path.suffix not in (".md", ".mjs", "") and "/." not in f"/{name}":
+            if path.is_file() and path.suffix not in (".md", ".mjs", ".br", "") and "/." not in f"/{name}":
                 yield name
 
     def read(self, name):
         body = (self.folder / name).read_bytes()
         return slim(body.decode()).encode() if is_own(name) else body
+
+    def packed(self, name):
+        path = self.folder / f"{name}.br"
+        return path.read_bytes() if path.exists() else None
 
     def joined_stylesheet(self):
         """Every stylesheet in the order of the layers: general ones, components by name, utilities."""
@@ -221,12 +228,12 @@ def constants(what, given, exports):
     return [f"const {{ {', '.join(': '.join(name) for name in names)} }} = {given}"]
 
 
-def make(name, body):
+def make(name, body, brotli=None):
     """The Asset of a file: its hash goes before the suffix."""
     stem, dot, suffix = name.rpartition(".")
     digest = hashlib.sha256(body).hexdigest()[:12]
     kind = TYPES.get(dot + suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return Asset(f"/static/{stem}.{digest}.{suffix}", body, kind)
+    return Asset(f"/static/{stem}.{digest}.{suffix}", body, kind, brotli)
 
 
 def signature(folder):
@@ -305,12 +312,13 @@ def asset(path):
 
 
 def served(found):
-    packed = found.gzipped if request.accept_encodings.quality("gzip") else None
-    response = Response(packed or found.body, mimetype=found.type)
+    packings = {"br": found.brotli, "gzip": found.gzipped}
+    coding = next((c for c, packed in packings.items() if packed and request.accept_encodings.quality(c)), None)
+    response = Response(packings[coding] if coding else found.body, mimetype=found.type)
     response.headers["Cache-Control"] = FOR_EVER
     response.headers["Content-Security-Policy"] = "default-src 'none'"  # short: it comes with every module
-    if found.gzipped:
+    if any(packings.values()):
         response.vary.add("Accept-Encoding")
-    if packed:
-        response.headers["Content-Encoding"] = "gzip"
+    if coding:
+        response.headers["Content-Encoding"] = coding
     return response

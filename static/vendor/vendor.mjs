@@ -2,7 +2,7 @@
 // committed, so running Parley needs no Node, and SHA256SUMS lets `make vendor-check` tell when a file was edited by hand.
 import { createHash } from "node:crypto"
 import { readFile, writeFile } from "node:fs/promises"
-import { gzipSync } from "node:zlib"
+import { brotliCompressSync, gzipSync } from "node:zlib"
 import { transform } from "esbuild"
 
 const here = new URL("./", import.meta.url)
@@ -53,7 +53,7 @@ async function vendored(library) {
 
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`
 const row = ({ name, version, license, to, code }) =>
-  `| \`${to}\` | ${name} ${version} | ${license} | ${kilobytes(Buffer.byteLength(code))} | ${kilobytes(gzipSync(code, { level: 9 }).length)} |`
+  `| \`${to}\` | ${name} ${version} | ${license} | ${kilobytes(Buffer.byteLength(code))} | ${kilobytes(gzipSync(code, { level: 9 }).length)} | ${kilobytes(brotliCompressSync(code).length)} |`
 
 const libraries = await Promise.all(LIBRARIES.map(vendored))
 
@@ -61,6 +61,8 @@ const files = Object.fromEntries(libraries.map(({ to, code }) => [to, code]))
 files["LICENSES.txt"] = libraries
   .map(({ name, version, terms }) => `${name} ${version}\n${"=".repeat(72)}\n\n${terms.trim()}\n`)
   .join("\n\n")
+
+for (const { to, code } of libraries) files[`${to}.br`] = brotliCompressSync(code)
 
 const sums = Object.keys(files)
   .sort()
@@ -71,11 +73,11 @@ files["SHA256SUMS"] = sums
 files["README.md"] = `# Other people's code
 
 ES modules that the browser loads as they are, written by \`make vendor\` from the versions in \`package.json\` and
-committed, so that running Parley needs no Node. Do not edit them: \`make vendor-check\` compares them with \`SHA256SUMS\`.
+committed, so that running Parley needs no Node; \`.br\` is the same compressed for browsers that take Brotli. Do not edit them: \`make vendor-check\` compares them with \`SHA256SUMS\`.
 To take a newer version, change it in \`package.json\`, run \`npm install\`, then \`make vendor\`.
 
-| file | from | licence | size | gzip |
-| --- | --- | --- | --- | --- |
+| file | from | licence | size | gzip | Brotli |
+| --- | --- | --- | --- | --- | --- |
 ${libraries.map(row).join("\n")}
 `
 

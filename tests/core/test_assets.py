@@ -174,3 +174,18 @@ def test_the_modules_of_the_product_can_be_joined():
 def test_a_file_that_is_not_there_is_a_mistake_in_the_template(bare_app):
     with pytest.raises(LookupError, match=r"no static/js/missing\.js"):
         draw(bare_app, '{{ asset("js/missing.js") }}')
+
+
+def test_a_browser_that_takes_brotli_gets_the_file_that_lies_packed_beside_it(folder):
+    (folder / "vendor/stimulus.js.br").write_bytes(b"packed")
+    app = Flask(__name__, static_folder=None)
+    assets.init_app(app, folder)
+    url = app.extensions["assets"].url("vendor/stimulus.js")
+
+    packed = app.test_client().get(url, headers={"Accept-Encoding": "gzip, br"})
+    plain = app.test_client().get(url)
+
+    assert (packed.data, packed.headers["Content-Encoding"]) == (b"packed", "br")
+    assert packed.headers["Vary"] == "Accept-Encoding"
+    assert "Content-Encoding" not in plain.headers
+    assert "stimulus.js.br" not in str(app.extensions["assets"].by_name)
