@@ -6,6 +6,7 @@ import pwd
 import shutil
 import subprocess
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -17,18 +18,15 @@ FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_co
 class PostgreSQL:
     """Skips the test that asks for it, by name, when PostgreSQL is missing."""
 
-    def __init__(self, folder):
+    def __init__(self):
         self.bin = _programs()
-        self.folder, self.port, self.names = Path(folder) / "cluster", free_port(), itertools.count(1)
+        # Not below pytest's folders, which it keeps for their owner alone.
+        self.folder, self.port, self.names = Path(mkdtemp(prefix="parley-postgresql-")), free_port(), itertools.count(1)
         self.as_user = []
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             postgres = pwd.getpwnam("postgres")
             self.as_user = ["runuser", "-u", "postgres", "--"]
-            self.folder.mkdir()
             os.chown(self.folder, postgres.pw_uid, postgres.pw_gid)
-            for parent in self.folder.parents:  # pytest's folders are for their owner alone
-                if parent.stat().st_uid == 0 and parent.stat().st_mode & 0o777 == 0o700:
-                    parent.chmod(0o711)
         self._run("initdb", "-D", self.folder, "-A", "trust", "-U", "parley", "-E", "UTF8", "--no-sync")
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} {FAST}"
         self._run("pg_ctl", "-D", self.folder, "-w", "-l", self.folder / "log", "-o", options, "start")
@@ -41,6 +39,7 @@ class PostgreSQL:
 
     def stop(self):
         self._run("pg_ctl", "-D", self.folder, "-m", "immediate", "stop")
+        shutil.rmtree(self.folder)
 
     def log(self):
         return (self.folder / "log").read_text()

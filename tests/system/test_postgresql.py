@@ -28,8 +28,8 @@ pytestmark = pytest.mark.services
 
 
 @pytest.fixture(scope="module")
-def postgresql(tmp_path_factory):
-    cluster = PostgreSQL(tmp_path_factory.mktemp("postgresql"))
+def postgresql():
+    cluster = PostgreSQL()
     yield cluster
     cluster.stop()
 
