@@ -1,18 +1,16 @@
 import { Controller } from "@hotwired/stimulus"
-import { Reading } from "parley/models/reading"
 import { Announcer } from "parley/lib/announcer"
 import { dress } from "parley/lib/dress"
-import { el } from "parley/lib/element"
+import { moveEditor } from "parley/lib/editor"
 import { History } from "parley/lib/history"
 import { fragment } from "parley/lib/html"
 import { live } from "parley/lib/live"
-import { goTo, refresh } from "parley/lib/page"
+import { refresh } from "parley/lib/page"
 import { nameOf } from "parley/lib/people_on_page"
 import { Pending } from "parley/lib/pending"
+import { Reader } from "parley/lib/reader"
 import { MOST, Timeline } from "parley/lib/timeline"
-
-const NEAR_EDGE = 800 // pixels before an edge at which the next stretch is asked for
-const AT_REST = 200 // the same for older messages while the reader is at the end: most people never look back
+import { drawTypists } from "parley/lib/typing_line"
 
 // A room on screen: what the stream brings goes into the timeline, what is seen there is read.
 export default class extends Controller {
@@ -24,36 +22,33 @@ export default class extends Controller {
     this.isMember = Boolean(member)
     this.isModerator = moderator === "true" || member === "owner"
     this.isClosed = false
-    this.newCount = 0
     this.copy = live.session.room(this.id)
     this.timeline = new Timeline(this.timelineTarget, this.columnTarget)
     this.history = new History(this)
     this.pending = new Pending(this.timeline, this.blankTarget, this.id)
     this.announcer = new Announcer(this.announceTarget)
-    this.reading = new Reading({ position: () => this.copy?.position ?? 0, send: (seq) => live.connection.ask("read", { room: this.id, seq }) })
+    this.reader = new Reader(this)
     live.room = this
     this.timeline.pending.forEach((copy) => copy.remove()) // of a page from the cache; the outbox knows which still wait
     dress(this.columnTarget, this)
     this.hold(this.timeline.items)
     this.timeline.arrange()
     this.pending.draw()
-    this.#goToPlace()
-    this.#listen()
+    this.reader.goToPlace()
     live.here()
     this.look()
   }
 
   disconnect() {
     this.isClosed = true
-    this.abort.abort()
-    this.reading.flush()
-    this.reading.close()
+    this.reader.close()
     this.announcer.close()
     if (live.room === this) live.room = null
   }
 
   get title() { return this.element.getAttribute("aria-label") }
-  get isWatched() { return !document.hidden && document.hasFocus() }
+  look() { this.reader.look() }
+  goToEnd() { this.reader.goToEnd() }
 
   // ---- what the stream brings
 
@@ -118,11 +113,7 @@ export default class extends Controller {
     const editor = shown.querySelector("[data-edit-form]")
     const hadFocus = shown.contains(document.activeElement)
     shown.replaceWith(drawn)
-    if (editor && !drawn.matches(".message--deleted")) {
-      drawn.classList.add("message--editing")
-      drawn.querySelector(".message__body").before(editor)
-      drawn.querySelector(".message__body").hidden = true
-    }
+    if (editor) moveEditor(editor, drawn)
     if (hadFocus) (editor?.isConnected ? editor.elements.text : drawn).focus()
   }
 
@@ -136,95 +127,28 @@ export default class extends Controller {
   #markNew(message) {
     const shown = this.timeline.message(message.id)
     const { newLine } = this.timeline
-    if (!shown || this.isWatched && this.timeline.isAtEnd || !this.copy) return
+    if (!shown || this.reader.isWatching && this.timeline.isAtEnd || !this.copy) return
     const hadReadAll = !newLine || Number(shown.previousElementSibling?.dataset?.seq) <= this.copy.position
     if (hadReadAll && message.seq > this.copy.position) this.timeline.placeNewLine(shown)
   }
 
   #arrived({ message }) {
     if (message.author.id === live.me) return
-    if (!this.timeline.isAtEnd || !this.history.isNewest) this.newCount++
+    this.reader.missed()
     if (!document.hidden) this.announcer.say(message.author.name, message.text)
-  }
-
-  // ---- the reader
-
-  #listen() {
-    this.abort = new AbortController()
-    const options = { signal: this.abort.signal, passive: true }
-    let isAsked = false
-    const soon = () => {
-      if (isAsked) return
-      isAsked = true
-      requestAnimationFrame(() => { isAsked = false; if (!this.isClosed) this.look() })
-    }
-    this.timelineTarget.addEventListener("scroll", soon, options)
-    addEventListener("focus", soon, options)
-    addEventListener("resize", soon, options)
-    document.addEventListener("visibilitychange", soon, options)
-    this.latestTarget.addEventListener("click", (event) => this.#goToLatest(event), { signal: this.abort.signal })
-  }
-
-  // Something moved: load what comes next, take note of what was seen, offer the way to the newest.
-  look() {
-    const { scrollTop, scrollHeight, clientHeight } = this.timelineTarget
-    const fromEnd = Math.abs(scrollTop)
-    const ahead = this.timeline.isAtEnd ? AT_REST : NEAR_EDGE
-    if (scrollHeight - clientHeight - fromEnd < ahead) this.history.load("older")
-    if (fromEnd < NEAR_EDGE) this.history.load("newer")
-    if (this.timeline.isAtEnd && this.history.isNewest) this.newCount = 0
-    this.#drawLatest()
-    if (this.isMember && this.copy && this.isWatched) this.#read()
-  }
-
-  #read() {
-    const { seq, isLast } = this.timeline.seen()
-    this.reading.saw(isLast && this.history.isNewest ? this.copy.cursor : seq)
-  }
-
-  #drawLatest() {
-    const { newCount } = this
-    this.latestTarget.hidden = this.history.isNewest && this.timeline.isAtEnd
-    const words = newCount ? `${newCount} new ${newCount === 1 ? "message" : "messages"}` : "Newest messages"
-    if (this.latestTextTarget.textContent !== words) this.latestTextTarget.textContent = words
-  }
-
-  // A stretch further back: the newest page is another one. Its end is where one writes, also when a New line is on it.
-  goToEnd() {
-    if (this.history.isNewest) this.timelineTarget.scrollTop = 0
-    else goTo(`/rooms/${this.id}#text`, { action: location.search ? "advance" : "replace" })
-  }
-
-  #goToLatest(event) {
-    event.preventDefault()
-    this.goToEnd()
-  }
-
-  // A link to a message, or where reading stopped; otherwise the end.
-  #goToPlace() {
-    const target = location.hash.length > 1 ? document.getElementById(location.hash.slice(1)) : null
-    if (target && this.columnTarget.contains(target)) this.timeline.show(target)
-    else if (this.timeline.newLine && location.hash !== "#text") this.timeline.show(this.timeline.newLine)
   }
 
   // ---- others, and what is on its way
 
   drawTypists() {
-    if (!this.hasTypingTarget) return
-    const names = live.typists.in(this.id).map(nameOf).filter(Boolean)
-    if (!names.length) return this.typingTarget.replaceChildren()
-    const strong = names.slice(0, 2).map((name) => el("strong", {}, name))
-    const who = names.length > 3 ? ["Several people"] : names.length === 3 ? [strong[0], ", ", strong[1], " and ", el("strong", {}, names[2])]
-      : strong.length === 2 ? [strong[0], " and ", strong[1]] : strong
-    const dots = el("span", { class: "typing-dots", "aria-hidden": "true" }, el("i"), el("i"), el("i"))
-    this.typingTarget.replaceChildren(dots, el("span", {}, ...who, names.length === 1 ? " is writing" : " are writing"))
+    if (this.hasTypingTarget) drawTypists(this.typingTarget, live.typists.in(this.id).map(nameOf).filter(Boolean))
   }
 
   drawPending() { this.pending.draw() }
 
   // I marked a message unread: the line stands before it, and nothing is read until I come again.
   markUnread(seq) {
-    this.reading.pause()
+    this.reader.reading.pause()
     const first = this.timeline.items.find((item) => Number(item.dataset.seq) >= seq)
     if (first) this.timeline.change(() => this.timeline.placeNewLine(first))
   }
