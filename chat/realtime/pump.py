@@ -23,7 +23,7 @@ from chat.streams.models import Entry, Stream
 
 logger = logging.getLogger(__name__)
 
-BATCH = 50  # entries read and presented at once, in some 15 ms; then others have their turn
+BATCH = 100  # entries read and presented at once, in some 25 ms; then others have their turn
 Access = namedtuple("Access", "seq kind subject_id data")
 # What one snapshot showed of a stream: frames None when the log cannot be continued, revoked None when `access` cannot.
 Found = namedtuple("Found", "epoch access_head revoked head removals frames")
@@ -335,7 +335,11 @@ class Pump:
         """Read and send until nothing is missing. One reader for each stream at a time. Waits."""
         try:
             while follow.behind and self.follows.get(follow.name) is follow:
-                self._send_read(follow, self._look(follow))
+                promised = follow.known
+                found = self._look(follow)
+                self._send_read(follow, found)
+                if found.head <= follow.cursor and follow.known == promised:
+                    follow.known = follow.cursor  # a hint that promised more than there is
                 self.sleep(0)
         except Exception:
             logger.exception("Reading %s failed; the next poll tries again.", follow.name)
@@ -377,8 +381,6 @@ class Pump:
         for frame in found.frames:
             if frame.seq == follow.cursor + 1:
                 self._deliver(follow, frame)
-        if found.head <= follow.cursor:
-            follow.known = follow.cursor  # a hint that promised more than there is
         follow.handed = {s: f for s, f in follow.handed.items() if s > follow.cursor}
 
     def _begin_again(self, follow, head):
