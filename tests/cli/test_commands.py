@@ -24,9 +24,7 @@ def test_every_setting_is_shown_as_it_is_in_force(run):
     result = run("config")
 
     assert result.exit_code == 0, result.output
-    shown = dict(
-        line.split(None, 1) if " " in line.strip() else (line.strip(), "") for line in result.output.splitlines()
-    )
+    shown = {line[:24].strip(): line[24:] for line in result.output.splitlines()}
     assert list(shown) == [f.metadata["env"] for f in fields(config.Settings)]
     assert (shown["BCRYPT_COST"], shown["RATE_LIMITS"], shown["LIMIT_SEND"]) == ("4", "off", "20 + 5/s")
 
