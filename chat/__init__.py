@@ -92,6 +92,8 @@ def serve(app):
     from chat.ops.housekeeping import Housekeeping
     from chat.server import async_mode, lifecycle
 
+    for name in app.jinja_env.list_templates(extensions=["html"]):
+        app.jinja_env.get_template(name)  # compiled now, or the first visitor to each page would hold up everybody
     live = app.extensions["live"]
     live.start()
     async_mode.spawn(app.extensions["lag"].watch)
