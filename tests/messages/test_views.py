@@ -138,7 +138,7 @@ def test_an_archived_room_says_so_in_the_composers_place(window, alice, general)
     archive_room(alice, general)
 
     page = window.get(general.path)
-    assert "#general is archived. Restore it first." in page.text
+    assert "#general is archived." in page.text
     assert 'data-controller="composer"' not in page.text
 
 

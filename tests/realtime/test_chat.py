@@ -108,7 +108,7 @@ def test_after_the_session_ended_nothing_is_answered_but_that(socket, bob):
 
 
 def test_a_fault_of_ours_is_an_error_and_says_nothing_about_it(socket, monkeypatch, general):
-    monkeypatch.setattr(chat, "post_message", lambda *args, **more: 1 / 0)
+    monkeypatch.setattr(chat.ChatNamespace, "on_message", lambda *args: 1 / 0)
     answer = socket.emit("message", {"room": general.id, "text": "x", "key": "k"})
     assert (answer["ok"], answer["code"]) == (False, "error")
     assert "division" not in answer["message"]
