@@ -13,7 +13,7 @@ const page = (more = {}) => ({ epoch: "e1", me: ME, user: { name: "user:1", curs
 // A session on a page, with everything that reaches the screen, and every request, written down.
 function open({ isConnected = true, ...more } = {}) {
   const clock = new Clock()
-  const seen = { shown: [], moved: {}, loaded: [], forgotten: [], reloaded: [], people: [], stuck: 0, refused: 0, status: [] }
+  const seen = { shown: [], moved: {}, loaded: [], forgotten: [], reloaded: [], people: [], sized: [], stuck: 0, refused: 0, status: [] }
   const requests = []
   const session = new Session({
     clock, random: () => 1, resets: new Resets({ clock }),
@@ -25,6 +25,7 @@ function open({ isConnected = true, ...more } = {}) {
     view: {
       show: (copy, frame, isNew) => seen.shown.push([copy.id, frame.seq, frame.change, isNew]),
       counted: () => {},
+      sized: (id, by) => seen.sized.push(by),
       moved: (name, cursor) => { seen.moved[name] = cursor },
       load: (id) => seen.loaded.push(id),
       forget: (id) => seen.forgotten.push(id),
@@ -305,6 +306,22 @@ test("countlate: an answer that live frames have overtaken is not taken, but ask
   assert.equal(session.room(7).unread, 4)
 })
 
+test("countback: a count from before my position moved is not taken", async () => {
+  const { session, requests } = open({ rooms: [room({ position: 30, unread: 5 })] })
+  session.receive(...read(13, { position: 40, at: 40 }))
+  await requests[0].answer(ok({ "user:1": nothing(13), site: nothing(9), "room:7": { ...nothing(40), unread: 5, mentions: 1, read: { seq: 30, v: 5 } } }))
+  assert.deepEqual([session.room(7).position, session.room(7).unread, session.room(7).mentions], [40, 0, 0])
+})
+
+test("countback: when that leaves something unread, a count that fits is asked for", async () => {
+  const { session, requests } = open({ rooms: [room({ position: 30, unread: 5 })] })
+  session.receive(...read(13, { position: 38, unread: 2, at: 40 }))
+  await requests[0].answer(ok({ "user:1": nothing(13), site: nothing(9), "room:7": { ...nothing(40), unread: 5, mentions: 0, read: { seq: 30, v: 5 } } }))
+  assert.deepEqual([session.room(7).unread, cursors(requests[1])], [2, { "room:7": 40 }])
+  await requests[1].answer(ok({ "room:7": { ...nothing(40), unread: 2, mentions: 1, read: { seq: 38, v: 13 } } }))
+  assert.deepEqual([session.room(7).unread, session.room(7).mentions, requests.length], [2, 1, 2])
+})
+
 test("mark unread on another device moves the position back here", async () => {
   const { session } = await live()
   session.receive(...read(13, { position: 20, unread: 8, at: 40 }))
@@ -328,11 +345,22 @@ test("oldcopy: a `joined` of mine starts the room afresh, and the old copy does 
   assert.equal(seen.shown.length, 2)
 })
 
-test("others joining and leaving are shown", async () => {
+test("others joining and leaving are shown and counted", async () => {
   const { session, seen } = await live()
   session.receive(...member(41, "joined", { id: 3 }))
   session.receive(...member(42, "left", { id: 3 }))
-  assert.deepEqual([seen.shown.length, seen.loaded], [2, []])
+  session.receive(...member(43, "left", { id: 4 }))
+  assert.deepEqual([seen.shown.length, seen.loaded, seen.sized], [3, [], [1, -1, -1]])
+})
+
+test("how many people there are follows the state: a replay shows it early, and ends the same", async () => {
+  const { session, seen } = await live()
+  session.receive(...member(41, "joined", { id: 3, role: null, v: 42 }))
+  session.receive(...member(42, "left", { id: 3 }))
+  session.receive(...member(43, "role", { id: 4, role: null, v: 44 }))
+  session.receive(...member(44, "left", { id: 4 }))
+  session.receive(...member(45, "role", { id: 5, role: "owner" }))
+  assert.deepEqual(seen.sized, [-1])
 })
 
 test("room_removed: the copy is forgotten", async () => {
@@ -415,6 +443,15 @@ test("an answer about a copy that was dropped meanwhile is ignored", async () =>
   session.add(room({ cursor: 50 }))
   await requests[0].answer(ok({ "room:7": { gone: true } }))
   assert.deepEqual([seen.forgotten, session.room(7).cursor], [[7], 50])
+})
+
+test("nor is one about a copy that another part of the answer replaced", async () => {
+  const { session, seen, requests } = open()
+  session.view.place = ({ id, html }) => room({ id, cursor: Number(html) })
+  session.receive(...mine(14, "room_added", { room: { id: 7, member: true, v: 14, html: "50" } })) // waits for 13
+  const removed = mine(13, "room_removed", { room: { id: 7, member: false, v: 13 } })
+  await requests[0].answer(ok({ "user:1": { head: 13, upto: 13, more: false, frames: [removed] }, site: nothing(9), "room:7": { gone: true } }))
+  assert.deepEqual([seen.forgotten, session.room(7)?.cursor], [[7], 50])
 })
 
 test("the copy that was made instead asks for itself", async () => {
@@ -503,6 +540,15 @@ test("three resets a minute, then a button", async () => {
     session.add(room())
   }
   assert.deepEqual([seen.loaded, seen.stuck], [[7, 7, 7], 1])
+})
+
+test("one change of the epoch, told twice, is one reset", async () => {
+  const { session, requests, seen } = open()
+  session.receive("hello", { epoch: "e2", user: ME, streams: {} })
+  await requests[0].answer(ok({ "*": { reset: true } }, "e2"))
+  assert.deepEqual([seen.reloaded, seen.stuck], [["epoch"], 0])
+  session.adopt(page())
+  assert.deepEqual(seen.reloaded, ["epoch", "epoch"], "the page that came is from before it, too")
 })
 
 test("another epoch: the page is loaded again", async () => {

@@ -8,7 +8,7 @@ const { Resets } = await import("parley/models/resets")
 // A small server with a numbered log, a screen that knows only what the session lets through, and a line between them
 // that delays, loses and breaks. Whatever happened, at the end the screen is a fresh page. PROGRAMS=5000 looks longer.
 
-const PROGRAMS = Number(process.env.PROGRAMS ?? 400)
+const PROGRAMS = Number(process.env.PROGRAMS ?? 1200)
 const STEPS = 90
 const ME = 1
 const ROOMS = [1, 2, 3]
@@ -167,7 +167,7 @@ class World {
       request: (payload) => new Promise((resolve) => this.questions.push({ payload, resolve })),
       view: {
         show: (copy, frame, isNew) => isNew && frame.event === "message" && this.draw(copy.id, frame.message),
-        counted() {}, moved() {}, status() {}, stuck() {}, refused() {},
+        counted() {}, sized() {}, moved() {}, status() {}, stuck() {}, refused() {},
         person: ({ id, name }) => { if (id === 2) this.screen.bob = name },
         place: ({ id, html: { place, content } }) => { this.wanted.delete(id); this.screen.rooms.set(id, new Map(content)); return place },
         load: (id) => { this.screen.rooms.delete(id); this.wanted.set(id, this.reads) },
@@ -201,6 +201,7 @@ class World {
     if (this.line) return
     this.line = []
     this.questions = []
+    this.answers = []
     this.follows = new Set(["user:1", "site"])
     this.sent = new Map([...this.server.streams].map(([name, { head }]) => [name, head]))
     this.line.push({ event: ["hello", { epoch: this.server.epoch, user: ME, streams: { "user:1": this.server.head("user:1"), site: this.server.head("site") } }] })
@@ -209,7 +210,7 @@ class World {
 
   drop() {
     if (!this.line) return
-    this.line = this.questions = null
+    this.line = this.questions = this.answers = null
     this.session.disconnected()
   }
 
@@ -249,13 +250,20 @@ class World {
     return true
   }
 
-  // The server reads a question some time after it was sent; the answer follows what is on the line by then.
+  // The server reads a question some time after it was sent, and answers some time after it has read: what was committed
+  // in between may be on the line before the answer.
   async serve() {
     const next = this.questions?.shift()
     if (!next) return false
     for (const id of this.server.joined) if (next.payload.all || `room:${id}` in next.payload.streams) this.follows.add(`room:${id}`)
-    this.line.push({ ...next, answer: this.server.resume(next.payload) })
+    this.answers.push({ ...next, answer: this.server.resume(next.payload) })
     return true
+  }
+
+  answer() {
+    const next = this.answers?.shift()
+    if (next) this.line.push(next)
+    return Boolean(next)
   }
 
   // A page is read now and shown later.
@@ -280,7 +288,7 @@ class World {
     const { server } = this
     const standing = [...server.messages.values()].filter((m) => !m.deleted_at)
     const room = this.one(ROOMS)
-    const what = this.one(["post", "post", "post", "edit", "delete", "member", "move", "rename", "pump", "pump", "pump", "pump", "serve", "serve", "deliver", "deliver", "deliver", "connect", "connect", "drop", "read", "show", "wait", "prune", "back"])
+    const what = this.one(["post", "post", "post", "edit", "delete", "member", "move", "rename", "pump", "pump", "pump", "pump", "serve", "serve", "answer", "answer", "deliver", "deliver", "deliver", "connect", "connect", "drop", "read", "show", "wait", "prune", "back"])
     if (what === "post") server.post(room, this.one([1, 2, 2]), this.chance(0.4))
     else if (what === "edit" && standing.length) server.edit(this.one(standing), this.chance(0.4))
     else if (what === "delete" && standing.length) server.delete(this.one(standing))
@@ -290,6 +298,7 @@ class World {
     else if (what === "rename") server.rename()
     else if (what === "pump") this.pump([this.one([...server.streams.keys()])])
     else if (what === "serve") await this.serve()
+    else if (what === "answer") this.answer()
     else if (what === "deliver") for (let i = 0; i < 3; i++) await this.deliver()
     else if (what === "connect") this.connect()
     else if (what === "drop" && this.chance(0.5)) this.drop()
@@ -307,7 +316,7 @@ class World {
     for (let i = 0; i < 200; i++) {
       this.pump()
       let isBusy = false
-      while (await this.serve() || await this.deliver()) isBusy = true
+      while (await this.deliver() || await this.serve() || this.answer()) isBusy = true
       if (this.wanted.size) { this.pages = []; this.read(); if (this.wanted.has("page")) this.pages[0].isWhole = true; this.show(); isBusy = true }
       if (!isBusy && !this.session.isCatchingUp) return
       await settled()

@@ -4,11 +4,12 @@ import { Stream } from "parley/models/stream"
 export class RoomCopy {
   #versions = new Map()
   #named = new Map()
+  #members = new Map()
 
   // room     {id, cursor, unread, mentions} as one snapshot of the page gave them
   // me       the id of the person who is looking
   // positions, people   shared with the other rooms of the page
-  // view     {show(copy, frame, isNew), counted(copy), moved(name, cursor), person(person)}
+  // view     {show(copy, frame, isNew), counted(copy), sized(room, by), moved(name, cursor), person(person)}
   // ask()    requests what follows the cursor;  reload() starts the room afresh
   constructor(room, { me, positions, people, view, ask, reload }) {
     Object.assign(this, { id: room.id, name: `room:${room.id}`, unread: room.unread, mentions: room.mentions, isStale: false })
@@ -37,17 +38,17 @@ export class RoomCopy {
     if (!this.stream.isClosed) this.view.moved(this.name, this.cursor)
   }
 
-  // A count that fits the cursor, from an answer that ends there.
+  // A count that fits the cursor, from an answer that ends there; unless my position has moved since it was counted.
   take({ unread, mentions, read }) {
-    if (read) this.positions.take(this.id, { seq: read.seq, v: read.v })
-    Object.assign(this, { unread, mentions, isStale: false })
+    if (read) this.positions.take(this.id, read)
+    if (read && read.v < this.positions.of(this.id).v) this.#recount()
+    else Object.assign(this, { unread, mentions, isStale: false })
     this.view.counted(this)
   }
 
   // My read position moved, here or on another device. The count in the frame is of the number `at`.
   moved({ unread, mentions, at }) {
     if (at === this.cursor) Object.assign(this, { unread, mentions })
-    else if (this.position >= this.cursor) Object.assign(this, { unread: 0, mentions: 0 })
     else this.#recount()
     this.view.counted(this)
   }
@@ -61,10 +62,19 @@ export class RoomCopy {
 
   #applyMember(frame) {
     if (this.people.take(frame.user)) this.view.person(frame.user)
+    this.#size(frame)
     this.view.show(this, frame, this.#isNew(`member:${frame.user.id}`, frame.v))
     // I begin anew here: what this page shows may come from an earlier membership. Having left is not acted upon: the
     // state may say that I am back, and when I am not, my own stream or `gone` says so.
     if (frame.change === "joined" && frame.user.id === this.me) this.reload()
+  }
+
+  // One more or one fewer in the room, by the state. What was before the first frame about somebody, its word tells.
+  #size({ change, user, role }) {
+    const was = this.#members.get(user.id) ?? change !== "joined"
+    const is = role !== null
+    this.#members.set(user.id, is)
+    if (is !== was) this.view.sized(this.id, is - was)
   }
 
   #isNew(key, v) {
@@ -90,6 +100,7 @@ export class RoomCopy {
   }
 
   #recount() {
+    if (this.position >= this.cursor) return Object.assign(this, { unread: 0, mentions: 0, isStale: false })
     this.isStale = true
     this.ask()
   }

@@ -21,13 +21,14 @@ export class Session {
   #wantsAll = false
   #loading = new Set() // rooms to be drawn afresh; a page that comes may be older than the reason for it
   #isFlushing = false
+  #isReloading = false // one change may be told more than once before the new page is here
   #pauses = 0 // questions that wait to be asked again
   #connection = 0 // 0 while there is none
   #connections = 0
   #backoff
 
   // request(payload) → promise of the acknowledgement of `resume`, or null when there was none
-  // view   {show, counted, moved, person, place(room), load(room), forget(room), reload(reason), stuck(), refused(), status(isCatchingUp)}
+  // view   {show, counted, sized, moved, person, place(room), load(room), forget(room), reload(reason), stuck(), refused(), status(isCatchingUp)}
   constructor({ request, view, resets = new Resets(), clock = CLOCK, random = Math.random }) {
     Object.assign(this, { request, view, resets, clock, positions: new Positions(), people: new People() })
     this.#backoff = new Backoff({ random })
@@ -45,6 +46,7 @@ export class Session {
     const isAsking = this.isCatchingUp
     const loading = new Set(this.#loading)
     for (const copy of this.#copies.values()) copy.stream.close()
+    this.#isReloading = false
     Object.assign(this, { epoch: page.epoch, me: page.me, positions: new Positions() })
     this.#copies.clear()
     this.#asked.clear()
@@ -205,8 +207,8 @@ export class Session {
     this.#backoff.reset()
     if (epoch !== this.epoch || streams["*"]?.reset) return this.#reload("epoch")
     for (const [name, part] of Object.entries(streams)) {
-      const isCurrent = request.about.has(name) ? current.has(name) : !this.#copies.has(name)
-      if (isCurrent) this.#receivePart(name, part)
+      const copy = this.#copies.get(name) // an earlier part may have replaced it
+      if (request.about.has(name) ? current.has(name) && copy === request.about.get(name) : !copy) this.#receivePart(name, part)
       if (this.#connection !== request.connection) return
     }
   }
@@ -273,6 +275,8 @@ export class Session {
   }
 
   #reload(reason) {
+    if (this.#isReloading) return
+    this.#isReloading = true
     if (this.resets.allow()) this.view.reload(reason)
     else this.view.stuck()
   }
