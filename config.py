@@ -89,7 +89,11 @@ def base_url(value):
     parts = urlsplit(value.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
         raise Invalid(f"is {value!r}; use the address people open, such as https://chat.example.org")
-    return f"{parts.scheme}://{parts.netloc}"
+    if "@" in parts.netloc:
+        raise Invalid("holds a user name or a password; leave them out")
+    default = {"http": 80, "https": 443}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname  # lower case, as browsers send it
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, default) else "")
 
 
 def origins(value):
@@ -145,6 +149,9 @@ class Settings:
     limit_read: Limit = setting("LIMIT_READ", limit, "60 + 10/s", "read positions of one person")
     limit_resume: Limit = setting("LIMIT_RESUME", limit, "60 + 10/s", "resume requests of one person")
     limit_room: Limit = setting("LIMIT_ROOM", limit, "30 + 20/min", "rooms created, joined, changed by one person")
+    limit_change: Limit = setting(
+        "LIMIT_CHANGE", limit, "30 + 20/min", "changes of one person to their profile, and invites they make"
+    )
     limit_typing: Limit = setting("LIMIT_TYPING", limit, "20 + 2/s", "typing and presence notes of one person")
     limit_sign_in: Limit = setting("LIMIT_SIGN_IN", limit, "5 + 5/min", "wrong passwords for one account")
     limit_sign_in_address: Limit = setting(

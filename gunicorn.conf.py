@@ -24,6 +24,7 @@ forwarded_allow_ips = ""  # gunicorn believes no forwarded header; the applicati
 
 loglevel = settings.log_level
 accesslog = "-" if settings.access_log else None
+logger_class = "chat.server.access_log.AccessLogger"
 # No query string and no referrer: they carry search words and invite codes.
 access_log_format = ("%({x-forwarded-for}i)s" if settings.trusted_proxies else "%(h)s") + (
     ' "%(m)s %(U)s %(H)s" %(s)s %(B)s %(M)sms "%(a)s"'

@@ -33,10 +33,6 @@ class User(UserMixin, db.Model):
         return user_stream(self.id)
 
     @property
-    def is_bot(self):
-        return self.role == "bot"
-
-    @property
     def initials(self):
         """One or two letters for the avatar without a picture."""
         words = [word for word in self.name.split() if word[0].isalnum()]

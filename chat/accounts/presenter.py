@@ -52,11 +52,6 @@ def present_person(user):
     return PersonView(**_plain(user))
 
 
-def author_json(user):
-    """{id, name, avatar_url, bot, v}: a person on the wire."""
-    return present_person(user).to_json()
-
-
 def present_in_list(user):
     return PersonInList(**_plain(user), role=user.role, presence=presence_of(user))
 

@@ -49,6 +49,18 @@ def own_session(actor, session_id):
     return found
 
 
+def live_session_ids(ids):
+    """Which of these sessions still count. One query."""
+    moment = now()
+    return set(
+        db.session.scalars(
+            select(Session.id)
+            .join(Session.user)
+            .where(Session.id.in_(ids), *_is_live(moment), User.deactivated_at.is_(None))
+        )
+    )
+
+
 def _is_live(moment):
     return (Session.revoked_at.is_(None), Session.expires_at > moment, Session.seen_at > moment - IDLE)
 

@@ -31,6 +31,7 @@ from chat.accounts.signed_in import drop_token, find_session, keep_token, signed
 from chat.core import storage
 from chat.core.authorize import authorize
 from chat.core.errors import ChatError, NotFound, RateLimited
+from chat.core.rate_limit import limited
 from chat.core.web import add_error, render_page, see_other
 from chat.site.queries import the_site
 
@@ -129,6 +130,7 @@ def _new_account(invite, make):
 
 @bp.route("/invites", methods=["GET", "POST"])
 @signed_in
+@limited("change")
 def invites(actor):
     authorize(can_invite(actor))
     form = InviteForm()
@@ -143,6 +145,7 @@ def invites(actor):
 
 @bp.post("/invites/<int:id>/revoke")
 @signed_in
+@limited("change")
 def revoke_invite(actor, id):
     actions.revoke_invite(actor, invite_for(actor, id))
     return see_other("/invites", "That link no longer works.")
@@ -150,6 +153,7 @@ def revoke_invite(actor, id):
 
 @bp.post("/invites/sign-up")
 @signed_in
+@limited("change")
 def set_sign_up(actor):
     actions.set_sign_up(actor, request.form.get("sign_up", ""))
     return see_other("/invites", "Saved.")
@@ -179,6 +183,7 @@ def person(actor, username):
 
 @bp.route("/settings/profile", methods=["GET", "POST"])
 @signed_in
+@limited("change")
 def profile(actor):
     form = ProfileForm(obj=actor)
     if form.validate_on_submit():
@@ -199,6 +204,7 @@ def _profile_page(actor, form, avatar_form, status):
 
 @bp.post("/settings/avatar")
 @signed_in
+@limited("change")
 def set_avatar(actor):
     form = AvatarForm()
     try:
@@ -218,6 +224,7 @@ def _uploaded(file):
 
 @bp.post("/settings/avatar/remove")
 @signed_in
+@limited("change")
 def remove_avatar(actor):
     actions.remove_avatar(actor)
     return see_other("/settings/profile", "Your initials are back.")

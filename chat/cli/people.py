@@ -6,11 +6,11 @@ import sys
 import click
 from flask.cli import AppGroup
 
-from chat.accounts.actions import create_user
+from chat.accounts.actions import create_user, replace_password
 from chat.accounts.names import email_address, person_name, user_name
 from chat.accounts.passwords import hash_password, refuse_weak
 from chat.accounts.policy import ROLES
-from chat.accounts.queries import everyone
+from chat.accounts.queries import everyone, user_by_username
 from chat.core.db import db
 from chat.core.errors import ChatError
 from chat.rooms.actions import found_community
@@ -48,6 +48,24 @@ def _password(from_stdin):
     if not from_stdin:
         return secrets.token_urlsafe(15)
     return sys.stdin.readline().rstrip("\r\n")
+
+
+@people.command()
+@click.argument("username")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
+def password(username, password_stdin):
+    """Give somebody a new password and sign them out everywhere: for who forgot theirs."""
+    user = user_by_username(username.removeprefix("@"))
+    if user is None:
+        raise click.ClickException(f"There is nobody called @{username}. See: flask people list")
+    try:
+        new = _password(password_stdin)
+        replace_password(user, new)
+    except ChatError as error:
+        raise click.ClickException(error.message) from None
+    click.echo(f"@{user.username} has a new password, and is signed out everywhere.")
+    if not password_stdin:
+        click.echo(f"Password: {new}")
 
 
 @people.command("list")

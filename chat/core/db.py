@@ -119,7 +119,7 @@ def begin_write():
             db.session.rollback()
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise Busy from error
-            time.sleep(random.uniform(0.002, 0.02))
+            time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - only so that two who wait do not meet again
 
 
 @contextmanager

@@ -48,8 +48,8 @@ def add_security_headers(response):
     headers["X-Frame-Options"] = "DENY"
     headers["Referrer-Policy"] = "same-origin"
     headers["Permissions-Policy"] = PERMISSIONS
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
     if current_app.config["PARLEY"].secure:
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"  # browsers refuse it, loudly, on plain http
         headers["Strict-Transport-Security"] = "max-age=31536000"
     return response

@@ -6,8 +6,9 @@ Every limit is a setting (`LIMIT_…`); `RATE_LIMITS=off` switches all of them o
 import ipaddress
 import math
 import time
+from functools import wraps
 
-from flask import current_app
+from flask import current_app, request
 from werkzeug.local import LocalProxy
 
 from chat.core.errors import RateLimited
@@ -94,6 +95,22 @@ class Limiter:
         if wait:
             seconds = math.ceil(round(wait * 10, 6)) / 10
             raise RateLimited(f"{because} Try again in {in_words(seconds)}.", retry_after=max(0.1, seconds))
+
+
+def limited(verb):
+    """Counts every sending of a view's form as one `verb` of the person asking. Below `@signed_in`, for forms that are a
+    button; those with fields take in the view, so that a refusal is shown beside what was typed."""
+
+    def decorate(view):
+        @wraps(view)
+        def counted(actor, *args, **kwargs):
+            if request.method not in ("GET", "HEAD"):
+                limiter.take(verb, actor.id)
+            return view(actor, *args, **kwargs)
+
+        return counted
+
+    return decorate
 
 
 def in_words(seconds):

@@ -2,7 +2,9 @@
 
 import logging
 import secrets
+from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import current_app, flash, jsonify, make_response, redirect, render_template, request, session
@@ -31,6 +33,18 @@ TITLES = {
     500: ("That broke, and it is our fault", "Nothing you sent before is lost. Try again in a moment."),
     503: ("Back in a moment", "The server is busy. Nothing is lost; try again shortly."),
 }
+
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+
+
+@cache
+def templates_mark():
+    """Changes whenever a template does: part of every page's ETag, so that an update shows at once."""
+    digest = sha256()
+    for path in sorted(TEMPLATES.rglob("*.html")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def init_app(app):
@@ -162,7 +176,7 @@ def on_refusal_of_http(status, message):
 def on_crash(error):
     """Log the fault under a short reference that the person can give to whoever runs this."""
     reference = secrets.token_hex(4)
-    log.exception("Unexpected fault %s in %s %s", reference, request.method, request.path)
+    log.exception("Unexpected fault %s in %s %s", reference, request.method, request.url_rule)  # paths may be secrets
     db.session.rollback()
     if wants_json():
         return jsonify({"ok": False, "code": "error", "message": TITLES[500][1], "reference": reference}), 500
@@ -179,6 +193,7 @@ def error_page(status, message=None, *, retry_after=None, reference=None):
             message=message or text,
             path=request.path,
             retry_after=retry_after,
+            again=request.path if request.method in ("GET", "HEAD") else None,
             reference=reference,
         ),
         status,

@@ -17,14 +17,29 @@ from markdown_it.token import Token
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
 
-from chat.core.blocking import run_blocking
+from chat.core.blocking import Bounded, Full
+from chat.core.errors import Busy
 from chat.rooms.names import WORDS
 
 RENDERER = 1
-LONG = 1500  # characters; longer texts are rendered off the event loop
-HIGHLIGHTED = 8000  # characters of code that are coloured at most; colouring is the slowest part
+LONG = 300  # characters; longer texts, and all code, are rendered off the event loop
+HIGHLIGHTED = 2000  # characters of code that are coloured at most in one message; colouring is the slowest part
+CELLS = 1000  # of all tables of a message together; every row is as wide as the header, however short it was typed
+SWOLLEN = 10_000  # characters of HTML beyond eight times the text: more is shown as it was typed
+
+# The languages that are coloured: those of everyday work whose lexers take a bounded time for whatever they are given.
+LANGUAGES = frozenset(
+    """
+    bash c c# c++ clojure console cpp cs csharp css dart diff docker dockerfile elixir erlang go golang
+    graphql haskell html http ini java javascript jinja js json json5 jsx julia kotlin lua make makefile
+    mysql nginx perl php postgres powershell properties proto protobuf ps1 py pycon python python3 r rb
+    rs ruby rust scala scss sh shell sql swift toml ts typescript udiff xml yaml yml zig zsh
+    """.split()  # noqa: SIM905 - words read better than eighty strings
+)
+
+# So that formatting, of which one person can ask a lot, leaves native threads to those who sign in.
+_formatting = Bounded(running=2, waiting=50)
 
 PERSON = re.compile(r"(?<![\w@/.])@([a-z0-9][a-z0-9._-]{0,31})", re.IGNORECASE)
 ROOM = re.compile(rf"(?<![\w#/&])#({WORDS})")
@@ -53,16 +68,33 @@ def render(text, *, people, rooms, may_call_all=False):
 
     people  {user name: (id, display name, path)} of those who can be named here.
     rooms   {room name: (id, path)} of the rooms that everyone may know of.
+    Raises  Busy when very much is waiting to be formatted.
     """
-    if len(text) > LONG:
-        return run_blocking(_render, text, people, rooms, may_call_all)
-    return _render(text, people, rooms, may_call_all)
+    if is_quick(text):
+        return _render(text, people, rooms, may_call_all)
+    try:
+        return _formatting.run(_render, text, people, rooms, may_call_all)
+    except Full:
+        raise Busy from None
+
+
+def is_quick(text):
+    """Whether a text is rendered at once, in well under a millisecond or two, rather than off the event loop."""
+    return len(text) <= LONG and "```" not in text and "~~~" not in text and "|" not in text
 
 
 def _render(text, people, rooms, may_call_all):
-    env = {"people": people, "rooms": rooms, "may_call_all": may_call_all, "mentions": {}, "all": False}
-    html = _cleaner().clean(_markdown().render(text, env))
-    return Body(html.strip(), tuple(sorted(env["mentions"])), env["all"])
+    env = {"people": people, "rooms": rooms, "may_call_all": may_call_all, "mentions": {}, "all": False, "coloured": 0}
+    html = _cleaner().clean(_markdown(_cells(text) <= CELLS).render(text, env)).strip()
+    if len(html) > 8 * len(text) + SWOLLEN:
+        return Body("<p>" + escapeHtml(text).replace("\n", "<br>\n") + "</p>")
+    return Body(html, tuple(sorted(env["mentions"])), env["all"])
+
+
+def _cells(text):
+    """At most how many cells the tables of a text have."""
+    rows = [line.count("|") + 1 for line in text.split("\n") if "|" in line]
+    return len(rows) * max(rows, default=0)
 
 
 def is_emoji_only(text):
@@ -71,23 +103,20 @@ def is_emoji_only(text):
     return 0 < len(text) <= 24 and emoji.purely_emoji(emoji.emojize(text, language="alias"))
 
 
-def _colour(code, language, _attributes):
-    """Highlighted lines of a fenced block, or "" to leave it plain."""
-    if not language or len(code) > HIGHLIGHTED:
-        return ""
-    try:
-        lexer = get_lexer_by_name(language, stripnl=False)
-    except ClassNotFound:
-        return ""
-    return highlight(code, lexer, HtmlFormatter(nowrap=True))
+def _coloured(code, language, env):
+    """Highlighted lines of a fenced block, or the code as it is."""
+    if language.lower() not in LANGUAGES or env["coloured"] + len(code) > HIGHLIGHTED:
+        return escapeHtml(code)
+    env["coloured"] += len(code)
+    return highlight(code, get_lexer_by_name(language.lower(), stripnl=False), HtmlFormatter(nowrap=True))
 
 
-@lru_cache(maxsize=1)
-def _markdown():
-    md = MarkdownIt(
-        "gfm-like", {"html": False, "linkify": True, "breaks": True, "highlight": _colour, "maxNesting": 20}
-    )
+@lru_cache(maxsize=2)
+def _markdown(with_tables):
+    md = MarkdownIt("gfm-like", {"html": False, "linkify": True, "breaks": True, "maxNesting": 20})
     md.disable(["image", "html_block", "html_inline", "reference", "smartquotes", "replacements"], ignoreInvalid=True)
+    if not with_tables:
+        md.disable("table")
     md.linkify.set({"fuzzy_link": False, "fuzzy_email": False})
     md.core.ruler.push("names", _name_tokens)
     md.core.ruler.push("tasks", _task_items)
@@ -108,8 +137,7 @@ def _markdown():
 def _fence(self, tokens, i, options, env):
     token = tokens[i]
     language = token.info.split()[0] if token.info.strip() else ""
-    code = options.highlight(token.content, language, "") or escapeHtml(token.content)
-    return f'<pre class="code" tabindex="0"><code>{code}</code></pre>\n'
+    return f'<pre class="code" tabindex="0"><code>{_coloured(token.content, language, env)}</code></pre>\n'
 
 
 def _cell(self, tokens, i, options, env):

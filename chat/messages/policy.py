@@ -22,4 +22,4 @@ def can_delete(actor, message):
 
 def can_see_history(actor, message):
     """Earlier texts: for the author and whoever looks after the room."""
-    return allow if message.author_id == actor.id else may(actor, message.room, "moderate")
+    return allow if message.author_id == actor.id else may(actor, message.room, "history")

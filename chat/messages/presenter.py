@@ -91,14 +91,6 @@ def present(message, zone=UTC):
     )
 
 
-def blank(author):
-    """The view from which the browser makes the copy of a message that is on its way."""
-    return MessageView(
-        id=0, room_id=0, seq=0, v=0, rev=0, key="", author=present_person(author), text="", html="", created_at="",
-        clock="", edited_at=None, deleted_at=None, mentions=[], mentions_room=False, is_emoji_only=False,
-    )  # fmt: skip
-
-
 @dataclass(frozen=True)
 class DayView:
     date: str

@@ -110,16 +110,6 @@ def edits_of(message):
     return db.session.scalars(select(Edit).where(Edit.message_id == message.id).order_by(Edit.rev.desc())).all()
 
 
-def last_own_message(actor, room):
-    """What ArrowUp in an empty composer edits, or None."""
-    return db.session.scalar(
-        select(Message)
-        .where(Message.room_id == room.id, Message.author_id == actor.id, Message.deleted_at.is_(None))
-        .order_by(Message.seq.desc())
-        .limit(1)
-    )
-
-
 def people_named(usernames):
     """{user name: (id, display name, path)}. One query, none for no names."""
     if not usernames:

@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 
 from chat.core.errors import Invalid
-from chat.messages.formatting import EVERYONE, names_in, render
+from chat.core.transaction import release
+from chat.messages.formatting import EVERYONE, is_quick, names_in, render
 from chat.messages.queries import people_named, rooms_named
 from chat.rooms.policy import may
 
@@ -34,15 +35,14 @@ def check_key(key):
 
 def body_of(actor, room, text):
     """Render a clean text for this room: look up whom and what it names, then format. Two short queries at most."""
-    people, rooms = names_in(text)
-    body = render(
-        text,
-        people=people_named(people),
-        rooms=rooms_named(rooms),
-        may_call_all=EVERYONE in people and bool(may(actor, room, "mention_all")),
-    )
+    actor_id, (people, rooms) = actor.id, names_in(text)
+    names = {"people": people_named(people), "rooms": rooms_named(rooms)}
+    may_call_all = EVERYONE in people and bool(may(actor, room, "mention_all"))
+    if not is_quick(text):
+        release()
+    body = render(text, **names, may_call_all=may_call_all)
     # One's own name links like any other, but calls nobody.
-    return replace(body, mentions=tuple(user_id for user_id in body.mentions if user_id != actor.id))
+    return replace(body, mentions=tuple(user_id for user_id in body.mentions if user_id != actor_id))
 
 
 def content_hash(room_id, text):

@@ -12,8 +12,8 @@ from chat.core.clock import now
 from chat.core.db import snapshot
 from chat.core.errors import ChatError, Conflict
 from chat.core.rate_limit import limiter
-from chat.core.web import add_error, flashes_wait, render_page, say_when, with_etag
-from chat.messages.actions import delete_message, edit_message, post_message
+from chat.core.web import add_error, chosen_theme, flashes_wait, render_page, say_when, templates_mark, with_etag
+from chat.messages.actions import delete_message, edit_message, post_in
 from chat.messages.forms import EditForm, MessageForm
 from chat.messages.policy import can_delete, can_edit, can_see_history
 from chat.messages.presenter import present, present_edit, present_sidebar, timeline
@@ -46,8 +46,9 @@ def page(actor, room_id):
             return _room_page(actor, room, **where)
         numbers = _numbers(actor, room)  # of the sidebar, too
         today = now().astimezone(zone_of(actor)).date()  # the page says "Today"
-        made_of = (assets.stylesheet(), assets.import_map_hash())
-        parts = (the_site().epoch, numbers, actor.id, today, made_of, request.full_path)
+        made_of = (assets.stylesheet(), assets.import_map_hash(), templates_mark())
+        viewer = (actor.id, actor.time_zone, today, chosen_theme())
+        parts = (the_site().epoch, numbers, viewer, made_of, request.full_path)
         return with_etag(parts, lambda: _room_page(actor, room, numbers=numbers, **where))
 
 
@@ -132,10 +133,10 @@ def timeline_fragment(actor, room_id):
 @bp.post("/rooms/<int:room_id>/messages")
 @signed_in
 def create(actor, room_id):
-    room, form = room_for(actor, room_id), MessageForm()
+    form = MessageForm()
     try:
         limiter.take("send", actor.id, because="You are writing very fast.")
-        message = post_message(actor, room, form.text.data or "", key=form.key.data or str(uuid.uuid4()))
+        message = post_in(actor, room_id, form.text.data or "", key=form.key.data or str(uuid.uuid4()))
     except ChatError as error:
         if error.status == 404:
             raise
@@ -143,7 +144,7 @@ def create(actor, room_id):
             room = room_for(actor, room_id)
             page = _room_page(actor, room, status=error.status, text=form.text.data, error=error.message)
             return say_when(page, error)
-    return redirect(f"{room.path}#message-{message.id}", 303)
+    return redirect(f"/rooms/{message.room_id}#message-{message.id}", 303)
 
 
 @bp.get("/rooms/<int:room_id>/messages/<int:message_id>")

@@ -49,9 +49,10 @@ class Live:
         self.pump = Pump(app, self.chat, self.connections, InProcess(), spawn=spawn, sleep=sleep)
         self.subscriptions = Subscriptions(app, self.pump)
         self.presence = Presence(self.presence_fanout, self.connections, self.pump)
-        self.pump.on_access = Revoke(self.pump, self.connections, self.presence)
+        self.revoke = Revoke(app, self.pump, self.connections, self.presence)
+        self.pump.on_access = self.revoke
         self.pump.reconcile = self.subscriptions.reconcile
-        self.pump.after_poll.append(self.presence.sweep)
+        self.pump.after_poll += [self.presence.sweep, self.revoke.sweep]
         self.socketio.on_namespace(ChatNamespace(self))
         self.socketio.on_namespace(PresenceNamespace(self))
 
@@ -63,7 +64,7 @@ class Live:
         """Tell everyone to come back in a while, each at another moment, so that they do not all come at once."""
         self.stopping = True
         for connection in self.connections.all():
-            after_ms = random.randrange(0, SPREAD_MS // 8 if quick else SPREAD_MS)
+            after_ms = random.randrange(0, SPREAD_MS // 8 if quick else SPREAD_MS)  # noqa: S311 - spreads, hides nothing
             self.chat.send(connection.sid, "bye", {"reason": "restart", "after_ms": after_ms})
         deadline = time.monotonic() + (0.2 if quick else 1)
         while self._unsent() and time.monotonic() < deadline:

@@ -117,6 +117,7 @@ class Pump:
                 if name in self.follows:
                     self._advance(self.follows[name])
         for change in changes:
+            self.hinted(change.stream, change.seq)  # followed only since the frames were built? then it is read now
             self.bus.hint(change.stream, change.seq)
 
     # ---- from the bus and the clock ---------------------------------------------------------------------------------

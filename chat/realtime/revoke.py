@@ -1,11 +1,20 @@
-"""Connections end when the session or the person behind them does: entries of `access`, in order, on every process."""
+"""Connections end when the session or the person behind them does: entries of `access`, in order, on every process.
+
+Sessions also run out by themselves, which is no entry: those are looked for once a minute.
+"""
+
+from chat.accounts.queries import live_session_ids
+
+LOOKED_AT_EVERY = 60  # polls of the pump, one a second
+AT_ONCE = 500
 
 
 class Revoke:
     """Handles one entry of `access` after the other. Called by the pump, before anything newer is sent."""
 
-    def __init__(self, pump, connections, presence):
-        self.pump, self.connections, self.presence = pump, connections, presence
+    def __init__(self, app, pump, connections, presence):
+        self.app, self.pump, self.connections, self.presence = app, pump, connections, presence
+        self._polls = 0
 
     def __call__(self, change):
         for connection in self._affected(change):
@@ -18,6 +27,22 @@ class Revoke:
             spared = (change.data or {}).get("except")
             return [c for c in self.connections.of(change.subject_id) if c.session_id != spared]
         return []
+
+    def sweep(self):
+        """Once in a while, end the connections whose session has run out. Waits."""
+        self._polls += 1
+        if self._polls % LOOKED_AT_EVERY == 0:
+            self.end_expired()
+
+    def end_expired(self):
+        connections = self.connections.all()
+        for start in range(0, len(connections), AT_ONCE):
+            some = connections[start : start + AT_ONCE]
+            with self.app.app_context():
+                live = live_session_ids({connection.session_id for connection in some})
+            for connection in some:
+                if connection.session_id not in live and connection.alive:
+                    self.end(connection, "expired")
 
     def end(self, connection, reason):
         """From here on nothing reaches this connection but the word why. Does not wait."""

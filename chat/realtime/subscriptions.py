@@ -34,8 +34,8 @@ class Subscriptions:
         with connection.lock:
             self.pump.listen(own, connection)
             self._subscribe(connection, list(self._joined(connection)))
-            for name in own:
-                self.pump.activate(name, connection, 0)
+            if not all([self.pump.activate(name, connection, 0) for name in own]) and connection.alive:
+                raise RuntimeError(f"{own} could not be followed; the client has to come again")
             return {name: self.pump.cursor(name) for name in self.pump.streams_of(connection)}
 
     def reconcile(self, connection, room_id):

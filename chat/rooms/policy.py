@@ -20,10 +20,11 @@ TABLE = {
     "change":     ({OWNER, STEWARD},        "Only an owner of #{room} can change it."),
     "archive":    ({OWNER, STEWARD},        "Only an owner of #{room} can archive it."),
     "moderate":   ({OWNER, STEWARD},        "Only an owner of #{room} can delete what others wrote."),
+    "history":    ({OWNER, STEWARD},        "Only its author and owners of #{room} can see what it said before."),
 }  # fmt: skip
 
 # What an archived room still allows: reading, leaving, and opening it again.
-IN_ARCHIVED = {"see", "leave", "archive"}
+IN_ARCHIVED = {"see", "leave", "archive", "history"}
 
 
 def standing(actor, room):

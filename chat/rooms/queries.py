@@ -96,11 +96,12 @@ def rooms_to_find(actor, words="", *, limit=200):
     """The directory: public rooms and the actor's own, whose name, topic or description has `words`. One query."""
     mine = select(Membership.room_id).where(Membership.user_id == actor.id, Membership.role.is_not(None))
     query = select(Room).where(or_(Room.kind == "public", Room.id.in_(mine)))
+    words = words.replace("\0", "").lower().lstrip("#")
     if words:
-        like = f"%{_escaped(words.lower().lstrip('#'))}%"
+        like = f"%{_escaped(words)}%"
         query = query.where(
             or_(
-                Room.name.like(like, escape="\\"),
+                Room.name.like(like.replace(" ", "-"), escape="\\"),
                 func.lower(Room.topic).like(like, escape="\\"),
                 func.lower(Room.description).like(like, escape="\\"),
             )
@@ -134,7 +135,7 @@ def visible_room_named(actor, name):
 
 def person_to_add(typed):
     """Whom somebody means by user name, e-mail address or full name. Raises NotFound, or Conflict for several."""
-    wanted = typed.strip().lstrip("@")
+    wanted = typed.replace("\0", "").strip().lstrip("@")
     if not wanted:
         raise Invalid("Type a name, a user name or an e-mail address.", field="person")
     lowered = wanted.lower()

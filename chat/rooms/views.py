@@ -7,7 +7,7 @@ from chat.accounts.queries import user_by_id
 from chat.accounts.signed_in import signed_in
 from chat.core.authorize import authorize
 from chat.core.errors import ChatError, Conflict, Invalid, NotFound
-from chat.core.rate_limit import limiter
+from chat.core.rate_limit import limited, limiter
 from chat.core.web import add_error, redirect_back, render_page, see_other
 from chat.rooms import actions
 from chat.rooms.forms import AddMemberForm, NewRoomForm, RoomSettingsForm
@@ -80,8 +80,8 @@ def new(actor):
     authorize(can_create_room(actor))
     form = NewRoomForm(name=request.args.get("name"))
     if form.validate_on_submit():
-        limiter.take("room", actor.id)
         try:
+            limiter.take("room", actor.id)
             room = actions.create_room(actor, form.name.data, kind=form.kind.data, topic=form.topic.data)
             return redirect(room.path, 303)
         except ChatError as error:
@@ -91,8 +91,8 @@ def new(actor):
 
 @bp.post("/rooms/<int:room_id>/join")
 @signed_in
+@limited("room")
 def join(actor, room_id):
-    limiter.take("room", actor.id)
     room = room_for(actor, room_id)
     actions.join_room(actor, room)
     return redirect(room.path, 303)
@@ -100,6 +100,7 @@ def join(actor, room_id):
 
 @bp.post("/rooms/<int:room_id>/leave")
 @signed_in
+@limited("room")
 def leave(actor, room_id):
     room = room_for(actor, room_id)
     try:
@@ -114,8 +115,8 @@ def leave(actor, room_id):
 def members_page(actor, room_id):
     room, form = room_for(actor, room_id), AddMemberForm()
     if form.validate_on_submit():
-        limiter.take("room", actor.id)
         try:
+            limiter.take("room", actor.id)
             person = person_to_add(form.person.data or "")
             actions.add_member(actor, room, person)
             return see_other(f"{room.path}/members", f"{person.name} is in {room.name} now.")
@@ -137,6 +138,7 @@ def _member(room_id, user_id, actor):
 
 @bp.post("/rooms/<int:room_id>/members/<int:user_id>/remove")
 @signed_in
+@limited("room")
 def remove_member(actor, room_id, user_id):
     room, person = _member(room_id, user_id, actor)
     return _then_members(room, lambda: actions.remove_member(actor, room, person), f"{person.name} was removed.")
@@ -144,6 +146,7 @@ def remove_member(actor, room_id, user_id):
 
 @bp.post("/rooms/<int:room_id>/members/<int:user_id>/role")
 @signed_in
+@limited("room")
 def set_role(actor, room_id, user_id):
     room, person = _member(room_id, user_id, actor)
     role = request.form.get("role", "")
@@ -166,8 +169,8 @@ def settings(actor, room_id):
     room = room_for(actor, room_id)
     form = RoomSettingsForm(obj=room)
     if form.validate_on_submit():
-        limiter.take("room", actor.id)
         try:
+            limiter.take("room", actor.id)
             fields = {name: form[name].data for name in ("name", "topic", "description")}
             actions.change_room(actor, room, **fields)
             return see_other(f"{room.path}/settings", "Saved.")
@@ -181,6 +184,7 @@ def settings(actor, room_id):
 
 @bp.post("/rooms/<int:room_id>/archive")
 @signed_in
+@limited("room")
 def archive(actor, room_id):
     room = room_for(actor, room_id)
     actions.archive_room(actor, room)
@@ -189,6 +193,7 @@ def archive(actor, room_id):
 
 @bp.post("/rooms/<int:room_id>/restore")
 @signed_in
+@limited("room")
 def restore(actor, room_id):
     room = room_for(actor, room_id)
     actions.restore_room(actor, room)
@@ -197,6 +202,7 @@ def restore(actor, room_id):
 
 @bp.post("/rooms/<int:room_id>/read")
 @signed_in
+@limited("read")
 def mark_read(actor, room_id):
     room = room_for(actor, room_id)
     seq = _seq() if "seq" in request.form else heads([room.stream])[room.stream]
@@ -206,6 +212,7 @@ def mark_read(actor, room_id):
 
 @bp.post("/rooms/<int:room_id>/unread")
 @signed_in
+@limited("read")
 def mark_unread(actor, room_id):
     room = room_for(actor, room_id)
     actions.mark_unread(actor, room, _seq())
@@ -222,6 +229,7 @@ def _seq():
 
 @bp.post("/read-all")
 @signed_in
+@limited("read")
 def mark_all_read(actor):
     count = actions.mark_all_read(actor)
     return redirect_back("/", "Everything is marked read." if count else "There was nothing new.")

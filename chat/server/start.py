@@ -21,7 +21,7 @@ def main():
     if settings.auto_migrate and not up_to_date(settings):
         migrate()
     print(f"Parley is on {settings.base_url}", flush=True)
-    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "app:app"])
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "app:app"])  # noqa: S606 - itself
 
 
 def up_to_date(settings):

@@ -6,7 +6,7 @@ number back: no holes. One global id as a cursor would skip rows, since ids are 
 
 from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from chat.core.clock import now
 from chat.core.db import db, is_sqlite
@@ -127,18 +127,17 @@ def of_kinds(stream, kinds, *, after, upto, limit):
 
 
 def prune(older_than, *, batch=10_000):
-    """Delete entries created before `older_than` and raise the floors. Returns how many went. Raise-then-delete: a
-    reader in between finds a floor above its cursor and starts afresh, never a hole."""
-    rows = db.session.execute(
-        select(Entry.stream, Entry.seq)
-        .where(Entry.created_at < older_than)
-        .order_by(Entry.stream, Entry.seq)
-        .limit(batch)
-    ).all()
-    highest = {}
-    for stream, seq in rows:
-        highest[stream] = max(seq, highest.get(stream, 0))
-    for stream, seq in highest.items():
-        db.session.execute(update(Stream).where(Stream.name == stream, Stream.floor < seq).values(floor=seq))
-        db.session.query(Entry).filter(Entry.stream == stream, Entry.seq <= seq).delete(synchronize_session=False)
-    return len(rows)
+    """Delete entries created before `older_than`, of one stream, and raise its floor. Returns how many went; 0: no more.
+
+    One stream in a transaction, so that it waits for no lock while it holds another. First the floor, then the entries:
+    a reader in between finds a floor above its cursor and starts afresh, never a hole.
+    """
+    old = select(Entry.stream).where(Entry.created_at < older_than).order_by(Entry.stream).limit(1)
+    name = db.session.scalar(old)
+    if name is None:
+        return 0
+    lock(name)
+    numbers = select(Entry.seq).where(Entry.stream == name, Entry.created_at < older_than).order_by(Entry.seq)
+    highest = db.session.scalars(numbers.limit(batch)).all()[-1]
+    db.session.execute(update(Stream).where(Stream.name == name, Stream.floor < highest).values(floor=highest))
+    return db.session.execute(delete(Entry).where(Entry.stream == name, Entry.seq <= highest)).rowcount

@@ -25,4 +25,4 @@ class Entry(db.Model):
     kind: Mapped[str]
     subject_id: Mapped[int]
     data: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)

@@ -27,6 +27,9 @@ def upgrade():
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('stream', 'seq', name=op.f('pk_entries'))
     )
+    with op.batch_alter_table('entries', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_entries_created_at'), ['created_at'], unique=False)
+
     op.create_table('site',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
@@ -222,5 +225,8 @@ def downgrade():
     op.drop_table('users')
     op.drop_table('streams')
     op.drop_table('site')
+    with op.batch_alter_table('entries', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_entries_created_at'))
+
     op.drop_table('entries')
 

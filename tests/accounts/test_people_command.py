@@ -83,3 +83,22 @@ def test_everyone_is_listed(people, alice, ada):
 
     assert any("@alice" in line and alice.email in line and "member" in line for line in lines)
     assert any("@ada" in line and "owner" in line for line in lines)
+
+
+def test_whoever_forgot_their_password_gets_another_and_is_signed_out(people, alice, sign_in):
+    browser = sign_in(alice)
+    before = alice.password_hash
+
+    result = people("password", "alice", "--password-stdin", stdin="lantern otter gravel plum")
+
+    assert result.exit_code == 0, result.output
+    assert user_by_username("alice").password_hash != before
+    assert browser.get("/").status_code == 303
+
+
+def test_a_weak_password_and_an_unknown_name_are_refused(people, alice):
+    before = alice.password_hash
+
+    assert "at least" in people("password", "alice", "--password-stdin", stdin="short").output
+    assert "nobody called @zoe" in people("password", "zoe").output
+    assert user_by_username("alice").password_hash == before

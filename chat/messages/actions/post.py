@@ -3,7 +3,7 @@ from sqlalchemy.exc import IntegrityError
 from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
-from chat.core.errors import Conflict
+from chat.core.errors import Conflict, NotFound
 from chat.core.transaction import transaction
 from chat.messages.events import MessagePosted
 from chat.messages.formatting import RENDERER
@@ -35,6 +35,22 @@ def post_message(actor, room, text, *, key):
         if sent := find_by_key(actor, key):  # another room's lock did not keep a twin of this request out
             return _first_answer(sent, hashed)
         raise
+
+
+def post_in(actor, room_id, text, *, key):
+    """`post_message` for a room of which only the id is known, as requests bring it.
+
+    A retry of what was stored before the actor was removed gets the first answer again: whoever sent it must learn that
+    it arrived. Raises NotFound in all other cases of a room that is gone for them.
+    """
+    try:
+        room = room_for(actor, room_id)
+    except NotFound:
+        sent = find_by_key(actor, key)
+        if sent is None or sent.content_hash != content_hash(room_id, clean(text)):
+            raise
+        return sent
+    return post_message(actor, room, text, key=key)
 
 
 def _store(actor, room, text, key, hashed, body):

@@ -4,12 +4,12 @@ from flask_socketio import ConnectionRefusedError
 
 from chat.accounts.signed_in import cookie_value, session_for
 from chat.core.clock import iso, now
-from chat.core.errors import NotFound
 from chat.core.rate_limit import limiter
-from chat.messages.actions import delete_message, edit_message, post_message
+from chat.core.transaction import release
+from chat.messages.actions import delete_message, edit_message, post_in
 from chat.messages.presenter import present
-from chat.messages.queries import find_by_key, message_for
-from chat.messages.text import LONGEST, clean, content_hash
+from chat.messages.queries import message_for
+from chat.messages.text import LONGEST
 from chat.realtime import wire
 from chat.realtime.connections import Connection
 from chat.realtime.namespaces.base import BaseNamespace
@@ -86,10 +86,11 @@ class ChatNamespace(BaseNamespace):
 
     def on_join(self, connection, actor, form):
         limiter.take("room", actor.id)
-        room = room_for(actor, form.room)
-        join_room(actor, room)
-        self.live.subscriptions.reconcile(connection, room.id)
-        return {"room": room.id, "head": heads([room.stream])[room.stream]}
+        room = join_room(actor, room_for(actor, form.room)).room
+        room_id, stream = room.id, room.stream
+        release()
+        self.live.subscriptions.reconcile(connection, room_id)
+        return {"room": room_id, "head": heads([stream])[stream]}
 
     def on_leave(self, connection, actor, form):
         limiter.take("room", actor.id)
@@ -97,12 +98,7 @@ class ChatNamespace(BaseNamespace):
 
     def on_message(self, connection, actor, form):
         limiter.take("send", actor.id, because="You are writing very fast.")
-        try:
-            message = post_message(actor, room_for(actor, form.room), form.text, key=form.key)
-        except NotFound:
-            message = find_by_key(actor, form.key)  # sent before they were removed: a retry gets the first answer again
-            if message is None or message.content_hash != content_hash(form.room, clean(form.text)):
-                raise
+        message = post_in(actor, form.room, form.text, key=form.key)
         return {"message": present(message).to_json()}
 
     def on_edit(self, connection, actor, form):
@@ -126,5 +122,6 @@ class ChatNamespace(BaseNamespace):
 
     def on_resume(self, connection, actor, form):
         limiter.take("resume", actor.id)
+        release()
         everything = bool(form.all)
         return self.live.subscriptions.resume(connection, epoch=form.epoch, cursors=form.streams, everything=everything)

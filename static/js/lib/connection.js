@@ -105,7 +105,7 @@ export class Connection {
   }
 
   #bye({ reason, after_ms: after = 0 }) {
-    if (reason === "revoked") {
+    if (reason === "revoked" || reason === "expired") {
       this.#isWanted = false
       return this.on.refused("unauthorized")
     }
