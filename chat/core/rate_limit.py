@@ -98,8 +98,10 @@ class Limiter:
 
 
 def limited(verb):
-    """Counts every sending of a view's form as one `verb` of the person asking. Below `@signed_in`, for forms that are a
-    button; those with fields take in the view, so that a refusal is shown beside what was typed."""
+    """Counts every sending of a view's form as one `verb` of the person asking. Below `@signed_in`.
+
+    For forms that are a button; those with fields take in the view, so that a refusal is shown beside what was typed.
+    """
 
     def decorate(view):
         @wraps(view)

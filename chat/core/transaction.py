@@ -102,7 +102,7 @@ def transaction():
 def release():
     """Give the database connection back: nobody waits for a lock, a turn or a native thread with one in hand.
 
-    Ends this session's read transaction; what was read is read again when touched. Inside `transaction()`: does nothing.
+    Ends this session's read transaction; what was read is read again when touched. Nothing inside `transaction()`.
     """
     if "transaction" not in db.session().info:
         db.session.rollback()

@@ -34,7 +34,8 @@ class Subscriptions:
         with connection.lock:
             self.pump.listen(own, connection)
             self._subscribe(connection, list(self._joined(connection)))
-            if not all([self.pump.activate(name, connection, 0) for name in own]) and connection.alive:
+            activated = [self.pump.activate(name, connection, 0) for name in own]
+            if connection.alive and not all(activated):
                 raise RuntimeError(f"{own} could not be followed; the client has to come again")
             return {name: self.pump.cursor(name) for name in self.pump.streams_of(connection)}
 

@@ -127,7 +127,7 @@ def of_kinds(stream, kinds, *, after, upto, limit):
 
 
 def prune(older_than, *, batch=10_000):
-    """Delete entries created before `older_than`, of one stream, and raise its floor. Returns how many went; 0: no more.
+    """Delete entries older than this, of one stream, and raise its floor. Returns how many went, 0: none left.
 
     One stream in a transaction, so that it waits for no lock while it holds another. First the floor, then the entries:
     a reader in between finds a floor above its cursor and starts afresh, never a hole.

@@ -10,6 +10,6 @@ from chat.accounts.actions.sign_up import accept_invite, prepare_account, sign_u
 
 __all__ = [
     "accept_invite", "begin_session", "change_password", "create_invite", "create_user", "end_other_sessions",
-    "end_session", "prepare_account", "refuse_unusable", "remove_avatar", "replace_password", "revoke_invite", "set_avatar", "set_sign_up",
-    "sign_in", "sign_up", "update_profile",
+    "end_session", "prepare_account", "refuse_unusable", "remove_avatar", "replace_password", "revoke_invite",
+    "set_avatar", "set_sign_up", "sign_in", "sign_up", "update_profile",
 ]  # fmt: skip

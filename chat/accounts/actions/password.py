@@ -30,7 +30,7 @@ def change_password(actor, session, *, current, new, address=""):
 
 
 def replace_password(user, new):
-    """Give `user` another password and end all their sessions. For whoever runs the server: nobody is asked for the old.
+    """Give `user` another password and end all their sessions. For whoever runs the server.
 
     Raises Invalid for a weak one.
     """
