@@ -27,7 +27,8 @@ export class Reader {
     this.reading.close()
   }
 
-  get isWatching() { return !document.hidden && document.hasFocus() }
+  // Turbo shows the page as it was, at its end, until the one with the New line is here: nobody reads in that moment.
+  get isWatching() { return !document.hidden && document.hasFocus() && !document.documentElement.hasAttribute("data-turbo-preview") }
   get isAtNewest() { return this.room.timeline.isAtEnd && this.room.history.isNewest }
 
   // Something moved: load what comes next, take note of what was seen, offer the way to the newest.
