@@ -1,7 +1,7 @@
 """People's browsers: Chromium windows on a real server process, and an ear for whatever goes wrong in them.
 
-A test that ends with a console error, a report of the content security policy, an uncaught exception or a failed request
-fails, unless it said before that it expects just that: `window.expects(r"…")`.
+A test that ends with a console error, a report of the content security policy, an uncaught exception or a failed
+request fails, unless it said before that it expects just that: `window.expects(r"…")`.
 """
 
 import itertools
@@ -16,10 +16,10 @@ from tests.factories import person
 from tests.system.server import Server
 
 CHROMIUM = Path("/usr/bin/chromium")
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 LAG = {}  # module: what its server says about its event loop
 FIGURES = []  # what tests measured, for the end of the report
 numbers = itertools.count(1)
@@ -36,7 +36,7 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(words)
     for module, (alarms, worst) in LAG.items():
         terminalreporter.write_line(
-            f"{module}: the event loop was late by more than 50 ms {alarms:.0f} times, at worst by {worst * 1000:.0f} ms"
+            f"{module}: the event loop was over 50 ms late {alarms:.0f} times, at worst by {worst * 1000:.0f} ms"
         )
 
 
@@ -83,7 +83,7 @@ def open_window(browser, server):
             contexts.append(context)
             if username:
                 name, _, value = at.cookie(username).partition("=")
-                context.add_cookies([{"name": name, "value": value, "url": at.url, "httpOnly": True, "sameSite": "Lax"}])
+                context.add_cookies([{"name": name, "value": value, "url": at.url, "httpOnly": True}])
         window = Window(context.new_page(), username or (beside and beside.username), at)
         windows.append(window)
         if options.get("java_script_enabled") is False:

@@ -1,10 +1,9 @@
 """Pictures of every screen of a seeded Parley, to be looked at: `python -m tests.browser.shots FOLDER [WORD …]`.
 
-Three sizes, light and dark; with words, only the screens whose names contain one of them. Writes FOLDER/screen-size-theme.png
-and FOLDER/index.html, which shows them side by side.
+Three sizes, light and dark; with words, only the screens whose names contain one of them. Writes
+FOLDER/screen-size-theme.png and FOLDER/index.html, which shows them side by side.
 """
 
-import io
 import re
 import subprocess
 import sys
@@ -27,9 +26,8 @@ from tests.system.server import ROOT, Server
 
 SIZES = {"1440": (1440, 900), "1024": (1024, 768), "390": (390, 844)}
 SECRET = "a key for tests, long enough for the check"
-LONG = "Thoughts on the season, at some length.\n\n" + "\n\n".join(
-    f"{n}. " + "The gauge at the old pier read low again, and nobody could say whether it was the float or the tide. " * 6 for n in range(1, 19)
-)
+THOUGHT = "The gauge at the old pier read low again, and nobody could say whether it was the float or the tide. "
+LONG = "\n\n".join(["Thoughts on the season, at some length.", *(f"{n}. {THOUGHT * 6}" for n in range(1, 19))])
 RTL = "שלום לכולם! הגלאי ברציף **עובד** שוב, ראו `tide.py`\n\nمرحبا بالجميع، القراءة اليوم ١٢٫٤ متر"
 
 
@@ -55,7 +53,9 @@ class Studio:
             self.archived = next(room.path for room in rooms.values() if room.archived_at)
             mirela = person("mirela")
             self.owner_of = next(
-                m.room.path for m in db.session.query(Membership).filter_by(user_id=mirela.id, role="owner") if not m.room.archived_at
+                m.room.path
+                for m in db.session.query(Membership).filter_by(user_id=mirela.id, role="owner")
+                if not m.room.archived_at
             )
             self.mine = own_message().id
             self.edited = db.session.query(Edit).order_by(Edit.message_id.desc()).first().message_id
@@ -92,7 +92,8 @@ class Studio:
         print(name, flush=True)
 
     def index(self):
-        figures = "".join(f'<figure><img src="{n}" width="480" loading="lazy"><figcaption>{n}</figcaption></figure>' for n in self.names)
+        figure = '<figure><img src="{0}" width="480" loading="lazy"><figcaption>{0}</figcaption></figure>'
+        figures = "".join(map(figure.format, self.names))
         style = "body{display:flex;flex-wrap:wrap;gap:1rem;font:14px sans-serif}figure{margin:0}"
         (self.folder / "index.html").write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{figures}")
 
@@ -137,7 +138,7 @@ def visit_all(studio):
     studio.take("sign-up", "/signup", None)
     studio.take("invite", f"/invite/{studio.invite}", None)
     studio.take("error-404", "/rooms/99999")
-    studio.take("error-403", "/invites", "noa")
+    studio.take("error-403", f"/messages/{studio.mine}/edit", "noa")
     studio.take("error-413", "/settings/profile", before=too_large)
     studio.take("error-429", "/rooms", before=too_fast)
 
@@ -261,7 +262,8 @@ def wrong(window):
 
 
 def too_large(window):
-    window.find("#picture").set_input_files({"name": "big.png", "mimeType": "image/png", "buffer": io.BytesIO(b"0" * 9_000_000).getvalue()})
+    picture = {"name": "big.png", "mimeType": "image/png", "buffer": b"0" * 9_000_000}
+    window.find("#picture").set_input_files(picture)
     window.button("Use this picture").click()
     expect(window.page.get_by_text(re.compile("too large|larger"), exact=False).first).to_be_visible()
 
@@ -285,7 +287,8 @@ def too_fast(window):
 def main(folder, *words):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as nothing, sync_playwright() as playwright:
+    folders = tempfile.TemporaryDirectory
+    with folders() as data, folders() as nothing, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
         server = seeded(Path(data), {"RATE_LIMITS": "on", "LIMIT_ROOM": "12 + 1/min"})
         empty = Server(Path(nothing)).start()

@@ -24,9 +24,9 @@ def fill(room, username, count):
             db.insert(Message),
             [
                 {
-                    "room_id": room.id, "author_id": author, "key": f"{room.id}-{n}", "content_hash": "", "text": f"Entry {n}",
-                    "html": f"<p>Entry {n}</p>\n", "seq": head + 1 + n, "v": head + 1 + n, "rev": 1, "renderer": 1,
-                    "created_at": now(), "mentions_room": False,
+                    "room_id": room.id, "author_id": author, "key": f"{room.id}-{n}", "content_hash": "",
+                    "text": f"Entry {n}", "html": f"<p>Entry {n}</p>\n", "seq": head + 1 + n, "v": head + 1 + n,
+                    "rev": 1, "renderer": 1, "created_at": now(), "mentions_room": False,
                 }
                 for n in range(count)
             ],
@@ -54,7 +54,7 @@ def test_who_reads_further_up_is_not_moved_by_what_comes(open_window, room):
     bob.message("Entry 40").scroll_into_view_if_needed()
     bob.timeline.evaluate("(timeline) => timeline.scrollBy(0, -300)")
     here = bob.timeline.evaluate(
-        """(timeline) => [...timeline.querySelectorAll(".message")].find((m) => m.getBoundingClientRect().top > 200).id"""
+        "(timeline) => [...timeline.querySelectorAll('.message')].find((m) => m.getBoundingClientRect().top > 200).id"
     )
     before = top_of(bob.find(f"#{here}"))
 

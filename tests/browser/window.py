@@ -22,7 +22,7 @@ expect.set_options(timeout=15_000)  # a bound for hangs, also on a busy machine
 WELCOMED = ("40/chat,", "40/presence,", "43/chat,")
 # A request that the page itself gave up, because one went on to another page, is no failure.
 GIVEN_UP = "net::ERR_ABORTED"
-WITHOUT_NETWORK = r"ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_|WebSocket connection to|ERR_NETWORK_CHANGED|ERR_EMPTY_RESPONSE"
+WITHOUT_NETWORK = "ERR_(INTERNET_DISCONNECTED|CONNECTION_|NETWORK_CHANGED|EMPTY_RESPONSE)|WebSocket connection to"
 
 
 class Room:
@@ -38,7 +38,7 @@ class Room:
         return db.session.get(RoomRow, self.id)
 
     def say(self, username, *texts, days_ago=0, hours_ago=0):
-        """Post as somebody and return the ids of the messages. Long ago: what happened before happened then at the latest."""
+        """Post as somebody and return the ids. Long ago: what happened before happened then at the latest."""
         ids = []
         with self.server.app.app_context():
             for text in texts:
@@ -53,7 +53,8 @@ class Room:
     def act(self, action, username, *args, **options):
         """Run a room's action as somebody: room.act(remove_member, "alice", "bob")."""
         with self.server.app.app_context():
-            return action(person(username), self.row(), *(person(a) if isinstance(a, str) else a for a in args), **options)
+            people = (person(arg) if isinstance(arg, str) else arg for arg in args)
+            return action(person(username), self.row(), *people, **options)
 
     def texts(self):
         """What is stored: the texts of the room in their order, without those deleted."""
@@ -80,9 +81,13 @@ class Window:
         self.page, self.username, self.server, self.context = page, username, server, page.context
         self.sockets, self.expected, self.heard = [], [], []
         page.on("websocket", lambda socket: self.sockets.append(Socket(socket)))
-        page.on("console", lambda line: line.type in ("error", "warning") and self.heard.append(f"{line.type}: {line.text}"))
+        page.on("console", self._console)
         page.on("pageerror", lambda error: self.heard.append(f"uncaught: {error}"))
         page.on("requestfailed", self._failed)
+
+    def _console(self, line):
+        if line.type in ("error", "warning"):
+            self.heard.append(f"{line.type}: {line.text}")
 
     def _failed(self, request):
         if request.failure != GIVEN_UP:
@@ -131,7 +136,8 @@ class Window:
 
     def message(self, text):
         """The message that says exactly this."""
-        return self.find(".timeline .message", has=self.find(".message__body", has_text=re.compile(f"^\\s*{re.escape(text)}\\s*$")))
+        body = self.find(".message__body", has_text=re.compile(f"^\\s*{re.escape(text)}\\s*$"))
+        return self.find(".timeline .message", has=body)
 
     @property
     def messages(self):
@@ -197,6 +203,8 @@ class Window:
     def order(self):
         """Everything in the timeline with a number, as (number, author, text)."""
         return self.timeline.evaluate(
-            """(timeline) => [...timeline.querySelectorAll("[data-seq]")].map((item) =>
-              [Number(item.dataset.seq), item.dataset.authorId ?? "", item.querySelector(".message__body")?.textContent.trim() ?? ""])"""
+            """(timeline) => [...timeline.querySelectorAll("[data-seq]")].map((item) => {
+              const said = item.querySelector(".message__body")?.textContent.trim() ?? ""
+              return [Number(item.dataset.seq), item.dataset.authorId ?? "", said]
+            })"""
         )
