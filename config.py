@@ -209,7 +209,10 @@ def load(environ=None):
     size = len(values["secret_key"].encode())
     if size < 32 or values["secret_key"].lower().startswith(SAMPLES):
         raise ConfigError(
-            [f"SECRET_KEY is {size} bytes or a known sample; 32 random ones are needed. Make one: flask secrets new"]
+            [
+                f"SECRET_KEY is {size} bytes or a known sample; 32 random ones are needed. Leave it out, and one is made "
+                "and kept in DATA_DIR; or, while it is out, make one: flask --app app secrets new"
+            ]
         )
     return Settings(**values)
 

@@ -15,7 +15,7 @@ import logging
 import mimetypes
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from flask import Blueprint, Response, abort, current_app, request
@@ -241,12 +241,18 @@ def signature(folder):
     return {path: path.stat().st_mtime_ns for path in Path(folder).rglob("*") if path.is_file()}
 
 
+@lru_cache(maxsize=4)
+def read_once(folder, join, _signature):
+    """The Assets of a folder as it is now; applications in one process, as in tests, share them."""
+    return Assets(folder, join=join)
+
+
 def init_app(app, folder=STATIC):
     """Read the static files, serve them, and give templates the functions below.
 
     The app must have been made with `static_folder=None`: its own route would serve the files unhashed.
     """
-    app.extensions["assets"] = Assets(folder, join=not app.debug)
+    app.extensions["assets"] = read_once(Path(folder), not app.debug, frozenset(signature(folder).items()))
     app.register_blueprint(bp)
     app.jinja_env.globals.update(
         asset=asset_url,

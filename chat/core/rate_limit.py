@@ -14,6 +14,7 @@ from werkzeug.local import LocalProxy
 from chat.core.errors import RateLimited
 
 MOST_BUCKETS = 50_000
+ROUNDING = 1e-6  # seconds; twenty times a fifth is a little more than four
 
 
 class Buckets:
@@ -33,7 +34,8 @@ class Buckets:
     def wait(self, key, limit):
         """Seconds until `key` may take one token; 0 when it may now. Takes nothing."""
         now = self.monotonic()
-        return max(0.0, self._after_one_more(key, limit, now) - now - limit.burst / limit.rate)
+        wait = self._after_one_more(key, limit, now) - now - limit.burst / limit.rate
+        return wait if wait > ROUNDING else 0.0
 
     def take(self, key, limit):
         """Take one token and return 0, or take nothing and return the seconds to wait."""

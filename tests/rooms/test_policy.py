@@ -24,6 +24,7 @@ PUBLIC = {
     "change":      (True,  False, True,  False),
     "archive":     (True,  False, True,  False),
     "moderate":    (True,  False, True,  False),
+    "history":     (True,  False, True,  False),
 }  # fmt: skip
 
 # A private one knows no stewards: ada is as much outside as carol.
@@ -32,10 +33,10 @@ PRIVATE = {verb: (*cells[:2], False, False) for verb, cells in PUBLIC.items()}
 # Who runs the community and is not in a public room looks after it, without being heard in it.
 OUTSIDE_STEWARD = {
     "see": True, "join": True, "leave": False, "post": False, "mention_all": False, "add": False, "remove": True,
-    "set_role": True, "change": True, "archive": True, "moderate": True,
+    "set_role": True, "change": True, "archive": True, "moderate": True, "history": True,
 }  # fmt: skip
 
-STILL_IN_ARCHIVED = {"see", "leave", "archive"}
+STILL_IN_ARCHIVED = {"see", "leave", "archive", "history"}
 
 
 def answers(request, room, verb):
