@@ -14,7 +14,7 @@ export default class extends Controller {
 
   connect() {
     this.typist = new Typing({ send: (on) => live.connection.tell("typing", { room: this.roomValue, on }) })
-    this.textTarget.value ||= draft.of(this.roomValue)
+    this.textTarget.value ||= draft.of(live.me, this.roomValue)
     this.textTarget.required = false // an empty one is not sent, and says nothing
     this.#grow()
     if (matchMedia("(hover: hover)").matches && !location.hash) this.textTarget.focus({ preventScroll: true })
@@ -42,7 +42,7 @@ export default class extends Controller {
   }
 
   typing() {
-    draft.keep(this.roomValue, this.textTarget.value)
+    draft.keep(live.me, this.roomValue, this.textTarget.value)
     this.#grow()
     if (this.textTarget.value.trim()) this.typist.typed()
     else this.typist.stopped()
@@ -88,7 +88,7 @@ export default class extends Controller {
 
   #set(text) {
     this.textTarget.value = text
-    draft.keep(this.roomValue, text)
+    draft.keep(live.me, this.roomValue, text)
     this.#grow()
   }
 

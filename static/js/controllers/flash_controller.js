@@ -1,4 +1,5 @@
 import { Controller } from "@hotwired/stimulus"
+import { el } from "parley/lib/element"
 
 const SHOWN = 6000
 
@@ -19,10 +20,21 @@ export default class extends Controller {
     if (!toast.matches(".toast--danger")) setTimeout(() => toast.remove(), SHOWN)
   }
 
-  show({ text, isDanger }) {
+  show({ text, isDanger = false, key = "", way }) {
+    if (key && this.toastTargets.some(({ dataset }) => dataset.key === key)) return
     const toast = this.blankTarget.content.firstElementChild.cloneNode(true)
-    toast.querySelector("[data-flash-text]").textContent = text
-    toast.classList.toggle("toast--danger", isDanger)
+    toast.dataset.key = key
+    const words = toast.querySelector("[data-flash-text]")
+    words.textContent = text
+    if (way) {
+      const button = el("button", { class: "button", type: "button" }, way.words)
+      button.addEventListener("click", () => { toast.remove(); way.go() })
+      words.after(button)
+    }
+    if (isDanger) {
+      toast.classList.add("toast--danger")
+      toast.querySelector("use").setAttribute("href", "#icon-warning")
+    }
     this.element.append(toast)
   }
 

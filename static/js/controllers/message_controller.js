@@ -1,7 +1,7 @@
 import { Controller } from "@hotwired/stimulus"
 import { confirm } from "parley/lib/confirm"
 import { copy } from "parley/lib/clipboard"
-import { closeEditor, openEditor, saveEditor } from "parley/lib/editor"
+import { closeEditor, leaveEditor, openEditor, saveEditor } from "parley/lib/editor"
 import { isTyping } from "parley/lib/element"
 import { live } from "parley/lib/live"
 import { refusal, toast } from "parley/lib/toast"
@@ -30,7 +30,7 @@ export default class extends Controller {
   delete(event) { this.#act(event, (message) => this.#delete(message)) }
   copyLink(event) { this.#act(event, (message) => this.#copyLink(message)) }
   markUnread(event) { this.#act(event, (message) => this.#markUnread(message)) }
-  cancelEdit({ currentTarget }) { closeEditor(currentTarget.closest("[data-edit-form]")) }
+  cancelEdit({ currentTarget }) { leaveEditor(currentTarget.closest("[data-edit-form]")) }
   retry({ currentTarget }) { live.outbox.retry(currentTarget.closest(".message").dataset.key) }
   discard({ currentTarget }) { live.outbox.discard(currentTarget.closest(".message").dataset.key) }
 
@@ -90,7 +90,7 @@ export default class extends Controller {
 
   #keyInForm(event, form) {
     if (event.isComposing) return
-    if (event.key === "Escape") closeEditor(form)
+    if (event.key === "Escape") leaveEditor(form)
     else if (event.key === "Enter" && !event.shiftKey) form.requestSubmit()
     else return
     event.preventDefault()

@@ -58,7 +58,9 @@ export default class extends Controller {
       if (frame.change === "posted") this.#arrived(frame)
     } else if (frame.html) {
       this.timeline.change(() => this.#showLine(frame))
-      if (frame.change === "archived" || frame.change === "restored") refresh()
+      // What this page offers is another matter now: the room is closed or open again, or I look after it or do not.
+      const isOther = isNew && frame.role && frame.user.id === live.me && frame.role !== this.element.dataset.member
+      if (frame.change === "archived" || frame.change === "restored" || isOther) refresh()
     }
     this.look()
   }

@@ -1,7 +1,9 @@
 import { Controller } from "@hotwired/stimulus"
+import { draft } from "parley/lib/draft"
 import { el } from "parley/lib/element"
 import { live } from "parley/lib/live"
 import { refresh } from "parley/lib/page"
+import { redrawRoom } from "parley/lib/room_on_page"
 
 let scrolled = 0
 
@@ -37,14 +39,12 @@ export default class extends Controller {
     this.#drawTitle()
   }
 
-  rename(room) {
-    for (const name of document.querySelectorAll(`[data-room-name="${room.id}"]`)) name.textContent = room.name
-    for (const topic of document.querySelectorAll(`[data-room-topic="${room.id}"]`)) {
-      topic.textContent = room.topic
-      topic.title = room.topic
-    }
-    const place = this.#place(room.id)?.closest("li")
-    if (place) this.#sort(place)
+  redraw(room) {
+    redrawRoom(room)
+    const place = this.#place(room.id)
+    if (!place) return
+    place.querySelector("use").setAttribute("href", `#icon-${room.archived ? "archive" : room.kind === "private" ? "lock" : "hash"}`)
+    this.#sort(place.closest("li"))
   }
 
   add(item) {
@@ -63,12 +63,14 @@ export default class extends Controller {
     this.#drawTitle()
   }
 
+  signOut() { draft.clear() }
+
   #place(id) { return this.element.querySelector(`.place[data-room-id="${id}"]`) }
 
   // By name, as the server does; what is archived stays at the end.
   #sort(item) {
-    const nameOf = (li) => li.querySelector("[data-room-name]").textContent
-    const next = [...this.roomsTarget.children].find((li) => li !== item && (nameOf(li) > nameOf(item) || li.querySelector('use[href$="archive"]')))
+    const rank = (li) => (li.querySelector('use[href$="archive"]') ? "1" : "0") + li.querySelector("[data-room-name]").textContent
+    const next = [...this.roomsTarget.children].find((li) => li !== item && rank(li) > rank(item))
     this.roomsTarget.insertBefore(item, next ?? null)
   }
 

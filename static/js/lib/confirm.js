@@ -10,6 +10,9 @@ export function confirm(question, { label = "Yes", about = null } = {}) {
   dialog.returnValue = ""
   dialog.showModal()
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true })
+    dialog.addEventListener("close", () => {
+      body.replaceChildren()
+      resolve(dialog.returnValue === "yes")
+    }, { once: true })
   })
 }

@@ -1,10 +1,11 @@
-// What was typed and not sent, for each room, as long as the tab lives.
-const name = (room) => `draft:${room}`
+import { memory } from "parley/lib/memory"
+
+// What was typed and not sent, as long as the tab lives: in a room, or in a message being edited. It belongs to the person
+// who typed it, and goes when they sign out.
+const name = (person, place) => `draft:${person}:${place}`
 
 export const draft = {
-  of: (room) => sessionStorage.getItem(name(room)) ?? "",
-  keep(room, text) {
-    if (text) sessionStorage.setItem(name(room), text)
-    else sessionStorage.removeItem(name(room))
-  },
+  of: (person, place) => memory.load(name(person, place)) ?? "",
+  keep: (person, place, text) => memory.save(name(person, place), text),
+  clear: () => memory.forget("draft:"),
 }

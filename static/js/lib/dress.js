@@ -1,3 +1,4 @@
+import { el } from "parley/lib/element"
 import { live } from "parley/lib/live"
 import { redrawPerson } from "parley/lib/people_on_page"
 import { localise } from "parley/lib/time"
@@ -9,6 +10,7 @@ export function dress(root, { isModerator }) {
     const mentions = (message.dataset.mentions ?? "").split(",").map(Number)
     message.classList.toggle("message--mine", isMine)
     message.classList.toggle("message--may-delete", isMine || isModerator)
+    if (!isMine && !isModerator) message.querySelector("a.message__edited")?.replaceWith(el("span", { class: "message__edited" }, "edited"))
     message.classList.toggle("message--mentions-me", !isMine && (message.dataset.mentionsRoom === "true" || mentions.includes(live.me)))
   }
   localise(root)

@@ -1,13 +1,17 @@
 import { Outbox } from "parley/models/outbox"
+import { isLost, Refusals } from "parley/models/refusals"
 import { Resets } from "parley/models/resets"
 import { Session } from "parley/models/session"
 import { Typists } from "parley/models/presence"
+import { copy } from "parley/lib/clipboard"
 import { Connection } from "parley/lib/connection"
 import { locked } from "parley/lib/locks"
+import { memory } from "parley/lib/memory"
 import { OutboxStore } from "parley/lib/outbox_store"
 import { redrawPerson, redrawPresence } from "parley/lib/people_on_page"
 import { forgetPages, goTo, readPlace, refresh, restart, signIn } from "parley/lib/page"
 import { fragment, page as parsePage } from "parley/lib/html"
+import { resizeRoom } from "parley/lib/room_on_page"
 import { toast } from "parley/lib/toast"
 
 const HERE_EVERY = 15_000
@@ -22,6 +26,7 @@ class Live {
   bar = null
   isStuck = false
   #me = null
+  #refusals = new Refusals()
   #loading = new Set()
 
   constructor() {
@@ -41,6 +46,7 @@ class Live {
       view: {
         show: (copy, frame, isNew) => this.#show(copy, frame, isNew),
         counted: (copy) => this.sidebar?.draw(copy),
+        sized: resizeRoom,
         moved: (name, cursor) => this.#moved(name, cursor),
         person: (person) => redrawPerson(person),
         place: (room) => this.#place(room),
@@ -59,10 +65,11 @@ class Live {
       send: ({ room, text, key }) => this.connection.ask("message", { room, text, key }),
       lock: (work) => locked("parley-outbox", work),
       announce: () => channel.postMessage("look"),
-      view: { changed: () => this.room?.drawPending(), sent: () => {}, refused: () => this.#refused() },
+      view: { changed: () => { this.room?.drawPending(); this.#tellRefusals() }, sent: () => {}, refused: () => this.#refused() },
     })
     channel.onmessage = () => this.outbox.look().then(() => this.outbox.flush())
     setInterval(() => this.here(), HERE_EVERY)
+    document.addEventListener("turbo:load", () => this.#tellRefusals(true))
     // Turbo loads what the pointer rests on; while nobody answers that only fails. And when a page cannot be loaded, the
     // one that is on screen, which still takes messages, is better than the browser's own.
     addEventListener("turbo:before-prefetch", (event) => { if (!this.connection.isOnline) event.preventDefault() })
@@ -93,10 +100,10 @@ class Live {
     this.connection.close()
   }
 
-  // Which room is on screen, and whether somebody looks at it. A lease: renewed at half time, also by the server's pings,
+  // Which room of mine is on screen, and whether somebody looks at it. A lease: renewed at half time, also by the server's pings,
   // since browsers slow the clocks of hidden tabs.
   here() {
-    this.connection.tell("here", { active: !document.hidden, room: this.room?.id ?? null })
+    this.connection.tell("here", { active: !document.hidden, room: this.room?.isMember ? this.room.id : null })
   }
 
   #receivePresence(name, { room, user, on, state }) {
@@ -105,7 +112,7 @@ class Live {
   }
 
   #show(copy, frame, isNew) {
-    if (frame.event === "room" && isNew) this.sidebar?.rename(frame.room)
+    if (frame.event === "room" && isNew) this.sidebar?.redraw(frame.room)
     if (this.room?.id !== copy.id) return
     if (frame.event === "message" && frame.change === "posted") this.typists.set(copy.id, frame.message.author.id, false)
     this.room.show(frame, isNew)
@@ -168,6 +175,18 @@ class Live {
     goTo("/", { action: "replace" })
   }
 
+  // What was refused shows in its room. Elsewhere one is led there, or may take the text along.
+  #tellRefusals(isNewPage) {
+    const mine = this.outbox.items.filter(({ user }) => user === this.#me)
+    for (const item of this.#refusals.news(mine, { room: this.room?.id, isNewPage })) {
+      const { key, room, text, reason } = item
+      const way = isLost(item)
+        ? { words: "Copy and discard", go: async () => { await copy(text); this.outbox.discard(key) } }
+        : { words: "Show", go: () => goTo(`/rooms/${room}`) }
+      toast(`Not sent: “${text.length > 60 ? `${text.slice(0, 60)}…` : text}” ${reason}`, { isDanger: true, key, way })
+    }
+  }
+
   // Somebody has to sign in, unless pages are still served to them: then it is this page's address that is not accepted.
   async #refused() {
     const answer = await fetch("/people", { redirect: "manual" }).catch(() => null)
@@ -184,8 +203,8 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 // Counted over reloads, which is what resets are about.
 function momentsKept(name) {
   return {
-    load: () => JSON.parse(sessionStorage.getItem(name) ?? "[]"),
-    save: (list) => sessionStorage.setItem(name, JSON.stringify(list)),
+    load: () => JSON.parse(memory.load(name) ?? "[]"),
+    save: (list) => memory.save(name, JSON.stringify(list)),
   }
 }
 
