@@ -210,7 +210,7 @@ def load(environ=None):
     if size < 32 or values["secret_key"].lower().startswith(SAMPLES):
         raise ConfigError(
             [
-                f"SECRET_KEY is {size} bytes or a known sample; 32 random ones are needed. Leave it out, and one is made "
+                f"SECRET_KEY is {size} bytes or a known sample; 32 random ones are needed. Leave it out: one is made "
                 "and kept in DATA_DIR; or, while it is out, make one: flask --app app secrets new"
             ]
         )

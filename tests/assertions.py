@@ -36,7 +36,10 @@ class LiveClient:
     def received(self, event=None, namespace="/chat"):
         """What the server sent since the last look, as payloads of one event or (event, payload) of all."""
         # The test client gives the payload of an event called "message" without the list of the others.
-        got = [(r["name"], r["args"][0] if isinstance(r["args"], list) else r["args"]) for r in self.client.get_received(namespace)]
+        got = [
+            (r["name"], r["args"][0] if isinstance(r["args"], list) else r["args"])
+            for r in self.client.get_received(namespace)
+        ]
         return [payload for name, payload in got if name == event] if event else got
 
     def frames(self):

@@ -20,8 +20,8 @@ from tests.assertions import LiveClient
 BASE_URL = "http://localhost:5000"
 
 # Databases of tests in memory where there is room: most of their time would be waiting for a disk to have written.
-if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2 * 1024**3:  # noqa: S108
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")  # noqa: S108
+if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2 * 1024**3:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
 
 def pytest_collection_modifyitems(items):

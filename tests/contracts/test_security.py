@@ -15,7 +15,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
@@ -160,3 +159,12 @@ def test_hosts_and_addresses_in_what_was_typed_lead_nowhere(sign_in, alice, bob,
         f"{general.path}/read", headers={"Host": "localhost", "X-Forwarded-Host": "evil.example"}
     )
     assert "evil" not in answer.location
+
+
+def test_behind_tls_the_page_is_cut_off_from_the_windows_that_opened_it(app, client):
+    object.__setattr__(app.config["PARLEY"], "base_url", "https://chat.example.org")
+
+    headers = client.get("/login").headers
+
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
