@@ -43,7 +43,7 @@ def standing(actor, room):
 def may(actor, room, verb):
     standings, refusal = TABLE[verb]
     if room.archived_at and verb not in IN_ARCHIVED:
-        return deny(f"#{room.name} is archived. Restore it first.")
+        return deny(f"#{room.name} is archived. Open it again first.")
     return allow if standing(actor, room) in standings else deny(refusal.format(room=room.name))
 
 

@@ -39,7 +39,7 @@ def test_an_archived_room_can_only_be_read(message, alice, bob, general):
         can_delete(alice, message),
     ):
         assert not verdict
-        assert verdict.reason == "#general is archived. Restore it first."
+        assert verdict.reason == "#general is archived. Open it again first."
 
 
 def test_who_has_left_still_sees_the_history_of_what_they_wrote(message, alice, bob, general):
