@@ -4,6 +4,8 @@ Everything is imported inside `create_app()`. The server's master process import
 must stay free of Flask: green threads are patched in after the fork, before the application is imported.
 """
 
+import gc
+
 __version__ = "0.1.0"
 
 
@@ -98,4 +100,6 @@ def serve(app):
     live.start()
     async_mode.spawn(app.extensions["lag"].watch)
     async_mode.spawn(Housekeeping(app, async_mode.sleep).keep)
+    gc.collect()
+    gc.freeze()  # what the program itself consists of is never garbage: looking through it again takes 50 ms
     lifecycle.on_stop(live.stop)
