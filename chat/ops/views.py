@@ -51,12 +51,14 @@ def _registry():
         ("parley_people_here", "People online or away", len(live.presence.shown)),
         ("parley_loop_lag_seconds", "How late the event loop was just now", lag.last),
         ("parley_loop_lag_worst_seconds", "How late it was at worst since the start", lag.worst),
+        ("parley_loop_busy_worst_seconds", "Most processor time the loop used between two turns", lag.busy_worst),
     ):
         Gauge(name, words, registry=registry).set(value)
     for name, words, value in (
         ("parley_frames", "Frames published", live.pump.sent),
         ("parley_pump_reads", "Reads of the log because numbers were missing", live.pump.reads),
         ("parley_loop_lag_alarms", "Times the event loop was more than 50 ms late", lag.over),
+        ("parley_loop_busy_alarms", "Times it used more than 50 ms of the processor in one turn", lag.busy_over),
     ):
         Counter(name, words, registry=registry).inc(value)
     return registry

@@ -34,9 +34,10 @@ def pytest_collection_modifyitems(items):
 def pytest_terminal_summary(terminalreporter):
     for words in FIGURES:
         terminalreporter.write_line(words)
-    for module, (alarms, worst) in LAG.items():
+    for module, (alarms, worst, busy, longest) in LAG.items():
         terminalreporter.write_line(
-            f"{module}: the event loop was over 50 ms late {alarms:.0f} times, at worst by {worst * 1000:.0f} ms"
+            f"{module}: the event loop was over 50 ms late {alarms:.0f} times, at worst by {worst * 1000:.0f} ms; "
+            f"it used the processor for over 50 ms {busy:.0f} times, at most for {longest * 1000:.0f} ms"
         )
 
 
@@ -60,7 +61,8 @@ def server(founded, tmp_path_factory, request):
 
 def note_lag(name, server):
     metrics = server.metrics()
-    LAG[name] = metrics["parley_loop_lag_alarms_total"], metrics["parley_loop_lag_worst_seconds"]
+    LAG[name] = [metrics[f"parley_loop_{what}"] for what in ("lag_alarms_total", "lag_worst_seconds",
+                                                             "busy_alarms_total", "busy_worst_seconds")]  # fmt: skip
 
 
 @pytest.fixture

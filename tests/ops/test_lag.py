@@ -41,3 +41,13 @@ def test_waking_early_is_not_late(monkeypatch):
     watch = watched(monkeypatch, [-0.001])
 
     assert (watch.last, watch.worst, watch.over) == (0, 0, 0)
+
+
+def test_what_the_loop_itself_used_of_the_processor_is_told_apart(monkeypatch):
+    used = iter([0.0, 0.01, 0.01, 0.09, 0.09, 0.10])
+    monkeypatch.setattr(lag.time, "thread_time", lambda: next(used, 0.10))
+
+    watch = watched(monkeypatch, [0.3, 0.3, 0.3])
+
+    assert watch.busy_worst == pytest.approx(0.08)
+    assert watch.busy_over == 1
