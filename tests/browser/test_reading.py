@@ -165,20 +165,3 @@ def test_an_edit_of_a_message_that_was_trimmed_away_shows_when_it_is_loaded_agai
     bob.sees("Entry 699, corrected")
     expect(bob.message("Entry 699")).to_have_count(0)
     assert re.search(r"\d", bob.message("Entry 699, corrected").get_attribute("data-v"))
-
-
-def test_what_is_read_is_what_was_on_screen(open_window, make_room):
-    room, elsewhere = make_room("alice", "bob"), make_room("alice", "bob")
-    bob = open_window("bob", room).live()
-    expect(bob.place(room).locator(".badge")).to_be_hidden()
-    bob.place(elsewhere).click()
-    room.say("alice", *(f"Entry {n}" for n in range(40)))
-    expect(bob.place(room).locator(".badge")).to_have_text("40 unread")
-
-    bob.place(room).click()
-
-    expect(bob.find(".separator--new")).to_be_in_viewport()
-    expect(bob.place(room).locator(".badge")).not_to_have_text("40 unread")
-    expect(bob.place(room).locator(".badge")).to_be_visible()
-    scroll_to(bob, NEWEST)
-    expect(bob.place(room).locator(".badge")).to_be_hidden()
