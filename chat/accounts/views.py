@@ -32,7 +32,7 @@ from chat.core import storage
 from chat.core.authorize import authorize
 from chat.core.errors import ChatError, NotFound, RateLimited
 from chat.core.rate_limit import limited
-from chat.core.web import add_error, render_page, see_other
+from chat.core.web import add_error, render_page, say_when, see_other
 from chat.site.queries import the_site
 
 bp = Blueprint("accounts", __name__)
@@ -55,7 +55,7 @@ def sign_in():
         token = actions.sign_in(form.login.data, form.password.data, **this_browser())
     except ChatError as error:
         add_error(form, error)
-        return _retry_later(_sign_in_page(form, error.status), error)
+        return say_when(_sign_in_page(form, error.status), error)
     _end_present_session()
     keep_token(token)
     return redirect(return_path(form.next.data), 303)
@@ -63,12 +63,6 @@ def sign_in():
 
 def _sign_in_page(form, status):
     return render_page("accounts/sign_in.html", status, form=form, open=the_site().is_open)
-
-
-def _retry_later(response, error):
-    if error.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
-    return response
 
 
 def _end_present_session():
@@ -271,7 +265,7 @@ def change_password(actor):
         return see_other("/settings/security", "Your password is changed. Other browsers are signed out.")
     except ChatError as error:
         add_error(form, error)
-        return _retry_later(_security_page(actor, form, error.status), error)
+        return say_when(_security_page(actor, form, error.status), error)
 
 
 @bp.post("/settings/sessions/<int:id>/end")
