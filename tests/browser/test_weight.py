@@ -93,7 +93,8 @@ def test_switching_rooms_brings_the_page_alone(open_window, make_room, figure):
 def test_nothing_moves_after_the_first_paint_and_nothing_sticks_out(open_window, make_room, size):
     room = make_room("alice", "bob", name=f"the-longest-name-that-a-room-has-had-in-{size['width']}")
     wide = "x" * 300, "```\n" + "y" * 300 + "\n```", "| a | b |\n| - | - |\n| " + "z" * 200 + " | c |"
-    room.say("alice", *(f"Entry {n}" for n in range(60)), *wide)
+    # His own words: going to a New line counts as a shift when it comes after the first paint, as it sometimes does.
+    room.say("bob", *(f"Entry {n}" for n in range(60)), *wide)
     bob = open_window("bob", viewport=size)
     bob.page.add_init_script(
         """addEventListener("DOMContentLoaded", () => {
@@ -106,8 +107,7 @@ def test_nothing_moves_after_the_first_paint_and_nothing_sticks_out(open_window,
     for path in (room.path, "/rooms", "/people", f"{room}/members", "/settings/profile", "/settings/security", "/"):
         bob.visit(path)
         bob.page.wait_for_load_state("networkidle")
-        if path != room.path:  # going to the New line counts as a shift when it comes after the first paint, as it may
-            assert bob.page.evaluate("window.shifted") < 0.01, path
+        assert bob.page.evaluate("window.shifted") < 0.01, path
         assert bob.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways"
         panes = bob.find(".timeline, .page, .sidebar__scroll, .header__names")
         too_wide = panes.evaluate_all(
