@@ -8,6 +8,7 @@ from config import load  # not `import config`: gunicorn has a setting of that n
 
 settings = load()
 os.environ["ASYNC_MODE"] = settings.async_mode  # it may come from .env, which the workers do not read again for this
+os.environ["FAST_PATH"] = "on" if settings.fast_path else "off"
 
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 backlog = 4096  # a restart brings everyone back within seconds

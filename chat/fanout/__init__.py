@@ -1,7 +1,7 @@
 """One frame to many connections, and the end of a connection. Knows sockets; knows nothing of chat.
 
-This is the stock path of python-socketio: the manager encodes a packet once for a room and queues it for each member.
-Nothing here waits, so that the caller may count on order.
+Under our workers python-socketio's engine and manager are replaced by the fast path (`engine.py`, see README.md);
+elsewhere its own serve, and `Fanout` does not see the difference. Nothing here waits, so the caller may count on order.
 """
 
 
@@ -45,7 +45,7 @@ class Fanout:
 
     def publish(self, room, event, payload):
         """Send to everyone in `room`, encoded once."""
-        self.server.emit(event, payload, to=room, namespace=self.namespace)
+        self.server.manager.emit(event, payload, self.namespace, room=room)
         for reader in list(self._reading.get(room, {}).values()):
             reader.put(event, payload)
 
@@ -54,7 +54,7 @@ class Fanout:
         if reader := self._readers.get(sid):
             reader.put(event, payload)
         else:
-            self.server.emit(event, payload, to=sid, namespace=self.namespace)
+            self.server.manager.emit(event, payload, self.namespace, room=sid)
 
     def close(self, transport_id):
         """End a whole connection, after what was queued for it has been written. May wait: call it beside the loop."""
@@ -66,3 +66,8 @@ class Fanout:
     def transport_of(self, sid):
         """The id of the connection that carries this namespace's `sid`; other namespaces share it."""
         return sid if sid in self._readers else self.server.manager.eio_sid_from_sid(sid, self.namespace)
+
+    def transport(self, sid):
+        """The transport itself; it offers `in_line()` and `settle()`. None for readers and on the stock path."""
+        transport = self.server.eio.sockets.get(self.transport_of(sid))
+        return transport if hasattr(transport, "in_line") else None

@@ -1,6 +1,7 @@
 """The connections of this process: who is behind each, and what is going on with it."""
 
 import threading
+from contextlib import nullcontext
 
 
 class Connection:
@@ -10,15 +11,30 @@ class Connection:
     user_id      the person; session_id: the signed-in session it stands on
     lock         held while its subscriptions are made or changed, so that these happen one after the other
     ready        set once it has been welcomed; its events wait for that
+    transport    of the fast path, or None
     """
 
-    def __init__(self, transport_id, sid, user_id, session_id, token):
+    __slots__ = (
+        "alive", "lock", "presence_sid", "ready", "room_on_screen", "session_id", "sid", "token", "transport",
+        "transport_id", "user_id",
+    )  # fmt: skip
+
+    def __init__(self, transport_id, sid, user_id, session_id, token, transport=None):
         self.transport_id, self.sid, self.user_id, self.session_id = transport_id, sid, user_id, session_id
-        self.token = token
+        self.token, self.transport = token, transport
         self.presence_sid = None
         self.lock, self.ready = threading.RLock(), threading.Event()
         self.alive = True
         self.room_on_screen = None
+
+    def in_line(self):
+        """Held round a wait in a queue that keeps the order: the connection's next event may begin meanwhile."""
+        return self.transport.in_line() if self.transport else nullcontext()
+
+    def settle(self):
+        """Wait until none of its events is in such a queue."""
+        if self.transport:
+            self.transport.settle()
 
 
 class Connections:

@@ -20,6 +20,7 @@ warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
 log = logging.getLogger(__name__)
 _patched = None  # the mode whose patches this process runs under
+_under_worker = False
 
 
 def mode():
@@ -40,13 +41,14 @@ def worker_class():
     return WORKER_CLASSES[mode()]
 
 
-def patch():
-    """Make the standard library of this process green, once, for `mode()`.
+def patch(*, under_worker=False):
+    """Make the standard library of this process green, once, for `mode()`. Our workers say that it is theirs.
 
     Call it before the application, SQLAlchemy or psycopg is imported, and only in a process that serves: `flask`
     commands run unpatched.
     """
-    global _patched
+    global _patched, _under_worker
+    _under_worker = _under_worker or under_worker
     if _patched:
         return
     chosen = mode()
@@ -62,6 +64,11 @@ def patch():
 
         monkey.patch_all()
     _patched = chosen
+
+
+def hands_over():
+    """Whether websockets leave the web server for the fast path: under our workers, unless `FAST_PATH` is off."""
+    return _under_worker and os.environ.get("FAST_PATH") != "off"
 
 
 def spawn(fn, *args):

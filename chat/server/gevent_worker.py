@@ -10,9 +10,17 @@ from chat.server import async_mode
 from chat.server.ordered_stop import OrderedStop
 
 
+class Server(StreamServer):
+    """gevent shuts a connection down after its handler; one that was handed over has no number left to do that with."""
+
+    def do_close(self, sock, *args):
+        if sock.fileno() != -1:
+            super().do_close(sock, *args)
+
+
 class GeventWorker(OrderedStop, ggevent.GeventWorker):
     def init_process(self):
-        async_mode.patch()
+        async_mode.patch(under_worker=True)
         super().init_process()
 
     def notify(self):
@@ -23,7 +31,7 @@ class GeventWorker(OrderedStop, ggevent.GeventWorker):
         for listener in self.sockets:
             listener.setblocking(True)
             # A pool of its own: a server that stopped accepting when its pool was full resumes when that pool has room.
-            server = StreamServer(listener, partial(self.handle, listener), spawn=Pool(self.worker_connections))
+            server = Server(listener, partial(self.handle, listener), spawn=Pool(self.worker_connections))
             server.start()
             servers.append(server)
         self.serve()

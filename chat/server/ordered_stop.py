@@ -1,20 +1,52 @@
-"""What our two gunicorn workers share: they know what each connection is doing, and end them in order.
+"""What our two gunicorn workers share: websockets leave gunicorn, and everything ends in order.
 
 gunicorn waits for every connection before a worker may leave. A websocket never ends by itself and a browser keeps idle
 connections open, so left alone every restart would last the whole graceful timeout.
+
+A request to upgrade finds `environ["server.handover"]`. Whoever calls `take()` owns the socket; the request is over, and
+gunicorn can neither write to it nor close it.
 """
 
 import _socket
 import os
+import resource
 import socket
 import time
 from contextlib import suppress
+from datetime import datetime
+
+from gunicorn.http import wsgi
 
 from chat.server import async_mode, lifecycle
 
 QUICK_SECONDS = 1.5  # all of a quick stop
 LAST_REQUEST_SECONDS = 0.5  # an idle connection may still send a request on its way; then it ends
 HANG_UP_SECONDS = 1.0  # a client may close its websocket by itself, having read all; then we cut it
+HTTP_RESERVE = 32  # connections that websockets leave free, at most a quarter of all
+OTHER_FILES = 100  # descriptors for what is no connection: databases, logs, listeners
+
+
+class Handover:
+    """The socket of one request to upgrade, to be taken once."""
+
+    __slots__ = ("request", "sock", "taken", "worker")
+
+    def __init__(self, worker, sock, request):
+        self.worker, self.sock, self.request, self.taken = worker, sock, request, False
+
+    def take(self):
+        """Return (the connected socket, non-blocking; the bytes that the client sent behind its request). The caller
+        owes one `release()` when the connection has ended."""
+        early = self.request.unreader.take_buffered()
+        sock = _socket.socket(fileno=self.worker.detach(self.sock))
+        sock.setblocking(False)
+        self.taken = True
+        self.worker.handed_over += 1
+        self.sock = self.request = None
+        return sock, early
+
+    def release(self):
+        self.worker.handed_over -= 1
 
 
 class OrderedStop:
@@ -37,7 +69,13 @@ class OrderedStop:
     def init_process(self):
         self.quick = False
         self.connections = {}  # socket: "waiting" for a request, in a "request", or a "websocket"
+        self.handed_over = 0
+        self.most_websockets = _most_websockets(self.worker_connections)
         super().init_process()
+
+    def detach(self, sock):
+        """Take the descriptor out of gunicorn's socket, whose close() then closes nothing."""
+        return sock.detach()
 
     def handle(self, listener, client, addr):
         self.connections[client] = "waiting"
@@ -48,6 +86,9 @@ class OrderedStop:
 
     def handle_request(self, listener_name, req, sock, addr):
         websocket = any(name == "UPGRADE" and value.lower() == "websocket" for name, value in req.headers)
+        if websocket and async_mode.hands_over():
+            self._upgrade(listener_name, req, sock, addr)
+            raise StopIteration  # ends gunicorn's loop over the requests of this connection
         self.connections[sock] = "websocket" if websocket else "request"
         # Half a body and then silence would otherwise hold a connection for ever. A websocket may be silent: its own
         # ping notices a dead peer.
@@ -56,6 +97,29 @@ class OrderedStop:
             return super().handle_request(listener_name, req, sock, addr)
         finally:
             self.connections[sock] = "waiting"
+
+    def _upgrade(self, listener_name, req, sock, addr):
+        """What gunicorn does for a request, but the answer may be that the socket is gone."""
+        began = datetime.now()
+        self.connections[sock] = "request"
+        self.cfg.pre_request(self, req)
+        resp, environ = wsgi.create(req, sock, addr, listener_name, self.cfg)
+        environ["wsgi.multithread"] = True
+        resp.force_close()
+        handover = Handover(self, sock, req)
+        try:
+            if self.handed_over < self.most_websockets:
+                environ["server.handover"] = handover
+            body = self.wsgi(environ, resp.start_response)
+            if handover.taken:
+                resp.status = "101 Switching Protocols"
+            else:
+                for item in body:
+                    resp.write(item)
+                resp.close()
+            self.log.access(resp, req, environ, datetime.now() - began)
+        finally:
+            self.cfg.post_request(self, req, environ, resp)
 
     def handle_quit(self, sig, frame):
         """INT and QUIT. Only flags: a signal handler must not block, and serve() looks at them."""
@@ -79,14 +143,14 @@ class OrderedStop:
         said = []
         async_mode.spawn(self._say_goodbye, said)
         started = time.monotonic()
-        while self.connections or not said:
+        while self.connections or self.handed_over or not said:
             now = time.monotonic()
             if now - started > (QUICK_SECONDS if self.quick else self.cfg.graceful_timeout - 1):
                 states = list(self.connections.values())
                 self.log.warning(
                     "Stopping with %d requests and %d websockets unfinished (pid:%s)",
                     states.count("request"),
-                    states.count("websocket"),
+                    states.count("websocket") + self.handed_over,
                     self.pid,
                 )
                 return
@@ -111,6 +175,19 @@ class OrderedStop:
             if doing == state:
                 with suppress(OSError, ValueError):  # closed already, by the peer or by its own green thread
                     _shutdown(sock.fileno(), how)
+
+
+def _most_websockets(connections):
+    """How many websockets this process can hold, as few descriptors as the system may give it. Raises its own limit as
+    far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        connections = min(connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OTHER_FILES)
+    return max(1, connections - min(HTTP_RESERVE, connections // 4))
 
 
 def _shutdown(number, how):

@@ -15,12 +15,15 @@ from chat.server.ordered_stop import OrderedStop
 class EventletWorker(OrderedStop, AsyncWorker):
     def init_process(self):
         hubs.use_hub()  # a fresh epoll descriptor: the master's is shared with every other worker
-        async_mode.patch()  # before load_wsgi() imports the application
+        async_mode.patch(under_worker=True)  # before load_wsgi() imports the application
         super().init_process()
 
     def load_wsgi(self):
         super().load_wsgi()
         self.wsgi = partial(_without_noise, self.wsgi)
+
+    def detach(self, sock):
+        return sock.fd.detach()
 
     def timeout_ctx(self):
         return eventlet.Timeout(self.cfg.keepalive or None, False)

@@ -71,6 +71,8 @@ class BaseNamespace(Namespace):
         if connection is None or not connection.alive:
             raise Unauthorized
         connection.ready.wait()
+        if event != "message":
+            connection.settle()  # messages may be on their way to the log; whatever else is asked for comes behind them
         with self.live.app.app_context():
             try:
                 session = session_for(connection.token)
