@@ -5,7 +5,9 @@ Settings come from the environment, or from a `.env` file in the working directo
 names; a test holds the three together.
 """
 
+import importlib.util
 import os
+import re
 import secrets
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -116,6 +118,57 @@ def database_url(value):
     raise Invalid("must begin with sqlite:/// or postgresql://")
 
 
+QUEUES = {  # scheme: (the library it needs, the file that holds it)
+    **dict.fromkeys(
+        ("redis", "rediss", "unix", "redis+sentinel", "valkey", "valkeys", "valkey+sentinel"),
+        ("redis", "requirements.txt"),
+    ),
+    **dict.fromkeys(("amqp", "amqps"), ("kombu", "requirements-rabbitmq.txt")),
+    "kafka": ("kafka", "requirements-kafka.txt"),
+}
+
+
+def message_queue_url(value):
+    """The address of Redis, Valkey, RabbitMQ or Kafka, whose library is there; or nothing."""
+    value = value.strip()
+    scheme, found, rest = value.partition("://")
+    if not value:
+        return value
+    if scheme not in QUEUES or not found:  # the value may hold a password: only what stands before it is shown
+        raise Invalid(
+            f"begins with {scheme[:20]!r}; use redis://, rediss://, unix://, redis+sentinel://, valkey://, amqp:// or "
+            "kafka://, such as redis://localhost:6379/0"
+        )
+    if scheme.endswith("+sentinel") and not re.fullmatch(r"([^@]*@)?([^:/,@]+:\d+,?)+(/\d*(/[^/]*)?)?", rest):
+        raise Invalid("names no sentinels; use redis+sentinel://host1:26379,host2:26379/0/name-of-the-service")
+    if scheme == "kafka" and not re.fullmatch(r"([^:/,@]+:\d+,?)+/?", rest):
+        raise Invalid("names no brokers; use kafka://host1:9092,host2:9092")
+    library, file = QUEUES[scheme]
+    if importlib.util.find_spec(library) is None:
+        raise Invalid(
+            f"begins with {scheme}://, which needs a library that is not installed. "
+            f"Run: .venv/bin/pip install --require-hashes -r {file}"
+        )
+    return value
+
+
+def word(value):
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", value.strip()):
+        raise Invalid(f"is {value!r}; use 1 to 40 letters, digits, - and _")
+    return value.strip()
+
+
+ROLES = ("web", "realtime", "jobs")
+
+
+def roles(value):
+    """What a process does: some of ROLES."""
+    parts = [part.strip().lower() for part in value.split(",") if part.strip()]
+    if not parts or not set(parts) <= set(ROLES):
+        raise Invalid(f"is {value!r}; use one or more of {', '.join(ROLES)}, comma separated")
+    return tuple(role for role in ROLES if role in parts)
+
+
 def setting(env, parse, default, meaning):
     return field(metadata={"env": env, "parse": parse, "default": default, "meaning": meaning})
 
@@ -134,7 +187,24 @@ class Settings:
     database_url: str = setting("DATABASE_URL", database_url, "", "default: SQLite in DATA_DIR; or postgresql://…")
     secret_key: str = setting("SECRET_KEY", text, "", "at least 32 bytes; default: made once, kept in DATA_DIR")
     async_mode: str = setting("ASYNC_MODE", one_of("eventlet", "gevent"), "eventlet", "green threads of the server")
+    fast_path: bool = setting(
+        "FAST_PATH", switch, "on", "our own websockets; off: those of python-socketio, slower and without bounds"
+    )
     workers: int = setting("WEB_CONCURRENCY", whole(1, 64), "1", "server processes")
+    message_queue_url: str = setting(
+        "MESSAGE_QUEUE_URL",
+        message_queue_url,
+        "",
+        "what several server processes talk over: redis://, rediss://, unix://, redis+sentinel://, valkey://, amqp://, "
+        "kafka://",
+    )
+    message_queue_channel: str = setting(
+        "MESSAGE_QUEUE_CHANNEL",
+        word,
+        "parley",
+        "how the name of the channel there begins; the rest follows from SECRET_KEY",
+    )
+    roles: tuple = setting("PARLEY_ROLE", roles, ",".join(ROLES), "what this process does; comma separated")
     auto_migrate: bool = setting("AUTO_MIGRATE", switch, "on", "bring the database up to date at start")
     trusted_proxies: int = setting("TRUSTED_PROXIES", whole(0, 8), "0", "how many proxies in front set X-Forwarded-*")
     graceful_timeout_seconds: int = setting("GRACEFUL_TIMEOUT", whole(1, 300), "15", "seconds a stop may take")
@@ -156,6 +226,9 @@ class Settings:
     limit_sign_in: Limit = setting("LIMIT_SIGN_IN", limit, "5 + 5/min", "wrong passwords for one account")
     limit_sign_in_address: Limit = setting(
         "LIMIT_SIGN_IN_ADDRESS", limit, "30 + 100/h", "wrong passwords from one network address"
+    )
+    limit_handshake: Limit = setting(
+        "LIMIT_HANDSHAKE", limit, "5000 + 2500/s", "websockets opened, by everybody together, in one process"
     )
     limit_sign_up: Limit = setting("LIMIT_SIGN_UP", limit, "20 + 20/h", "new accounts from one network address")
 
@@ -202,6 +275,13 @@ def load(environ=None):
             problems.append(f"{env} {error}")
     if problems:
         raise ConfigError(problems)
+    if values["workers"] > 1 and not values["message_queue_url"]:
+        raise ConfigError(
+            [
+                f"WEB_CONCURRENCY is {values['workers']}, but MESSAGE_QUEUE_URL is empty: several processes need a "
+                "message queue between them. Set MESSAGE_QUEUE_URL=redis://localhost:6379/0, or WEB_CONCURRENCY=1"
+            ]
+        )
     values["data_dir"] = values["data_dir"].absolute()
     values.setdefault("base_url", f"http://localhost:{values['port']}")
     values.setdefault("database_url", f"sqlite:///{values['data_dir'] / 'parley.db'}")

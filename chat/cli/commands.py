@@ -29,7 +29,7 @@ def show_config():
         value = getattr(settings, f.name)
         if f.name in ("secret_key", "metrics_token") and value:
             value = MASK
-        if f.name == "database_url":
+        if f.name in ("database_url", "message_queue_url"):
             value = masked(value)
         click.echo(f"{f.metadata['env']:24}{shown(value)}")
 

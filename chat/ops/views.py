@@ -29,6 +29,9 @@ def readyz():
         return jsonify({"ok": False, "code": "busy", "message": "The database does not answer."}), 503
     if current_app.extensions["live"].stopping:
         return jsonify({"ok": False, "code": "busy", "message": "This process is stopping."}), 503
+    if current_app.extensions["live"].bus.degraded:  # slower, but working: no reason to send people elsewhere
+        message = "The message queue is not heard. What other processes write comes within a second instead of at once."
+        return jsonify({"ok": True, "degraded": True, "message": message})
     return jsonify({"ok": True})
 
 
@@ -45,10 +48,12 @@ def metrics():
 
 def _registry():
     live, lag, registry = current_app.extensions["live"], current_app.extensions["lag"], CollectorRegistry()
+    bus = live.bus
     for name, words, value in (
         ("parley_connections", "Websocket connections of this process", len(live.connections)),
         ("parley_streams", "Streams this process follows", len(live.pump.follows)),
         ("parley_people_here", "People online or away", len(live.presence.shown)),
+        ("parley_bus_degraded", "1 while other processes are not heard over the message queue", bus.degraded),
         ("parley_loop_lag_seconds", "How late the event loop was just now", lag.last),
         ("parley_loop_lag_worst_seconds", "How late it was at worst since the start", lag.worst),
         ("parley_loop_busy_worst_seconds", "Most processor time the loop used between two turns", lag.busy_worst),
@@ -57,6 +62,11 @@ def _registry():
     for name, words, value in (
         ("parley_frames", "Frames published", live.pump.sent),
         ("parley_pump_reads", "Reads of the log because numbers were missing", live.pump.reads),
+        ("parley_bus_hints_sent", "Hints to other processes that a stream has grown", bus.hints_sent),
+        ("parley_bus_hints_received", "Hints of other processes", bus.hints_received),
+        ("parley_bus_hints_dropped", "Hints given up because too many waited", bus.hints_dropped),
+        ("parley_bus_ignored", "Messages on the queue that were not ours, damaged, or repeated", bus.ignored),
+        ("parley_bus_reconnects", "Times the message queue was connected anew", bus.reconnects),
         ("parley_loop_lag_alarms", "Times the event loop was more than 50 ms late", lag.over),
         ("parley_loop_busy_alarms", "Times it used more than 50 ms of the processor in one turn", lag.busy_over),
     ):

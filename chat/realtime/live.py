@@ -7,7 +7,7 @@ from flask_socketio import SocketIO
 
 from chat.fanout import Fanout
 from chat.realtime import json
-from chat.realtime.bus import InProcess
+from chat.realtime.bus import bus_for
 from chat.realtime.connections import Connections
 from chat.realtime.namespaces.chat import ChatNamespace
 from chat.realtime.namespaces.presence import PresenceNamespace
@@ -46,9 +46,10 @@ class Live:
         server = self.socketio.server
         self.chat, self.presence_fanout = Fanout(server, "/chat"), Fanout(server, "/presence")
         self.connections = Connections()
-        self.pump = Pump(app, self.chat, self.connections, InProcess(), spawn=spawn, sleep=sleep)
+        self.bus = bus_for(settings, spawn=spawn, sleep=sleep)
+        self.pump = Pump(app, self.chat, self.connections, self.bus, spawn=spawn, sleep=sleep)
         self.subscriptions = Subscriptions(app, self.pump)
-        self.presence = Presence(self.presence_fanout, self.connections, self.pump)
+        self.presence = Presence(self.presence_fanout, self.connections, self.pump, self.bus)
         self.revoke = Revoke(app, self.pump, self.connections, self.presence)
         self.pump.on_access = self.revoke
         self.pump.reconcile = self.subscriptions.reconcile
@@ -59,6 +60,7 @@ class Live:
     def start(self):
         """Begin to serve: this process polls the log from here on."""
         self.pump.start()
+        self.bus.start()
 
     def stop(self, quick):
         """Tell everyone to come back in a while, each at another moment, so that they do not all come at once."""

@@ -1,8 +1,15 @@
-"""Who is here and who is writing. Leases in memory: best effort, never stored, gone with the process."""
+"""Who is here and who is writing. Leases in memory: best effort, never stored, gone with the process.
+
+Each process answers for the people connected to it, and tells the others over the bus: at once what changes, everything
+again at half time, and whenever one asks who has only just begun. What is not renewed ends, so a process that dies
+takes its people with it.
+"""
 
 import time
 
 TYPING_SECONDS, HERE_SECONDS = 6, 30
+STATES = ("online", "away", "offline")
+TOGETHER = 200  # people in one message to the other processes
 
 
 class Presence:
@@ -11,11 +18,18 @@ class Presence:
     fanout   sends in /presence; everyone there is in the room `everyone`.
     """
 
-    def __init__(self, fanout, connections, pump, *, monotonic=time.monotonic):
-        self.fanout, self.connections, self.pump, self.monotonic = fanout, connections, pump, monotonic
+    def __init__(self, fanout, connections, pump, bus, *, monotonic=time.monotonic):
+        self.fanout, self.connections, self.pump, self.bus, self.monotonic = fanout, connections, pump, bus, monotonic
         self._here = {}  # connection: (state, until)
+        self._elsewhere = {}  # user id: {process: (state, until)}
+        self._said = {}  # {user id: state} of those who are connected here, as the other processes were last told
+        self._say_all_at = 0
         self._typing = {}  # (room id, user id): until
-        self.shown = {}  # {user id: "online" or "away"} of those who are here, as others were last told
+        self.shown = {}  # {user id: "online" or "away"} of those who are here, as people were last told
+        bus.hear("here", self._heard_who_is_here)
+        bus.hear("typing", self._heard_typing)
+        bus.hear("who", lambda payload, sender: self._say_all())
+        bus.on_reach(self._ask)
 
     def arrived(self, connection):
         self.fanout.enter(connection.presence_sid, "everyone")
@@ -42,6 +56,7 @@ class Presence:
         elif not self._typing.pop(key, None):
             return
         self._tell_room(room_id, connection.user_id, on)
+        self.bus.say("typing", [room_id, connection.user_id, on])
 
     def sweep(self):
         """Once a second: leases that were not renewed end."""
@@ -54,6 +69,49 @@ class Presence:
             if until <= now:
                 del self._here[connection]
                 self._show(connection.user_id)
+        for user_id, processes in list(self._elsewhere.items()):
+            for process in [process for process, (_, until) in processes.items() if until <= now]:
+                self._set_elsewhere(user_id, process, "offline")
+        if now >= self._say_all_at:
+            self._say_all()
+
+    # ---- other processes --------------------------------------------------------------------------------------------
+
+    def _ask(self):
+        """The other processes can be reached, again: hear who is there, and say who is here."""
+        self.bus.say("who", None)
+        self._say_all()
+
+    def _say_all(self):
+        self._say_all_at = self.monotonic() + HERE_SECONDS / 2
+        everyone = list(self._said.items())
+        for start in range(0, len(everyone), TOGETHER):
+            self.bus.say("here", everyone[start : start + TOGETHER])
+
+    def _heard_who_is_here(self, people, process):
+        for user_id, state in people:
+            if isinstance(user_id, int) and state in STATES:
+                self._set_elsewhere(user_id, process, state)
+
+    def _set_elsewhere(self, user_id, process, state):
+        processes = self._elsewhere.setdefault(user_id, {})
+        if state == "offline":
+            processes.pop(process, None)
+        else:
+            processes[process] = (state, self.monotonic() + HERE_SECONDS)
+        if not processes:
+            del self._elsewhere[user_id]
+        self._show(user_id)
+
+    def _heard_typing(self, payload, process):
+        room_id, user_id, on = payload
+        if on:
+            self._typing[room_id, user_id] = self.monotonic() + TYPING_SECONDS
+        elif not self._typing.pop((room_id, user_id), None):
+            return
+        self._tell_room(room_id, user_id, on)
+
+    # ---- people -----------------------------------------------------------------------------------------------------
 
     def _tell_room(self, room_id, user_id, on):
         name = f"room:{room_id}"
@@ -65,7 +123,9 @@ class Presence:
 
     def _show(self, user_id):
         states = {self._here[c][0] for c in self.connections.of(user_id) if c in self._here}
-        state = "online" if "online" in states else "away" if states else "offline"
+        self._say(user_id, strongest(states))
+        states |= {state for state, _ in self._elsewhere.get(user_id, {}).values()}
+        state = strongest(states)
         if state == self.shown.get(user_id, "offline"):
             return
         if state == "offline":
@@ -73,3 +133,18 @@ class Presence:
         else:
             self.shown[user_id] = state
         self.fanout.publish("everyone", "presence", {"user": user_id, "state": state})
+
+    def _say(self, user_id, state):
+        """Tell the other processes how somebody is connected here, when that has changed."""
+        if state == self._said.get(user_id, "offline"):
+            return
+        if state == "offline":
+            del self._said[user_id]
+        else:
+            self._said[user_id] = state
+        self.bus.say("here", [(user_id, state)])
+
+
+def strongest(states):
+    """How somebody is seen who is there several times."""
+    return next((state for state in STATES if state in states), "offline")
