@@ -82,6 +82,7 @@ def create_app(settings=None, *, spawn=None):
         async_mode=async_mode.running() or "threading",
         spawn=spawn or async_mode.spawn,
         sleep=async_mode.sleep,
+        fast=async_mode.hands_over(),
     )
     app.extensions.update(live=live, presence=live.presence.shown, lag=LoopLag(async_mode.sleep))
     wiring.attach(live.pump)
@@ -102,4 +103,5 @@ def serve(app):
     async_mode.spawn(Housekeeping(app, async_mode.sleep).keep)
     gc.collect()
     gc.freeze()  # what the program itself consists of is never garbage: looking through it again takes 50 ms
+    gc.set_threshold(100_000, 50, 50)  # a full search is the longest pause there is, and finds next to nothing
     lifecycle.on_stop(live.stop)

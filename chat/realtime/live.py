@@ -3,9 +3,12 @@
 import random
 import time
 
-from flask_socketio import SocketIO
+import flask_socketio
 
+from chat.core.rate_limit import Buckets
 from chat.fanout import Fanout
+from chat.fanout.engine import Server
+from chat.fanout.manager import Manager
 from chat.realtime import json
 from chat.realtime.bus import bus_for
 from chat.realtime.connections import Connections
@@ -25,12 +28,14 @@ class Live:
 
     async_mode   "eventlet", "gevent", or "threading" for commands and tests, which serve nobody.
     spawn, sleep come from the async library; tests bring their own.
+    fast         whether the web server hands websockets over to the fast path of chat/fanout.
     """
 
-    def __init__(self, app, settings, *, async_mode, spawn, sleep):
-        self.app, self.settings, self.spawn, self.stopping = app, settings, spawn, False
-        self.socketio = SocketIO(
+    def __init__(self, app, settings, *, async_mode, spawn, sleep, fast=False):
+        self.app, self.settings, self.spawn, self.stopping, self.fast = app, settings, spawn, False, fast
+        self.socketio = (FastSocketIO if fast else flask_socketio.SocketIO)(
             app,
+            **({"client_manager": Manager()} if fast else {}),
             async_mode=async_mode,
             transports=["websocket"],
             async_handlers=False,  # one connection's events are handled one after the other
@@ -44,6 +49,10 @@ class Live:
             engineio_logger=False,
         )
         server = self.socketio.server
+        self.engine = server.eio
+        if fast:
+            self.engine.admit = self.admit
+        self._handshakes = Buckets()
         self.chat, self.presence_fanout = Fanout(server, "/chat"), Fanout(server, "/presence")
         self.connections = Connections()
         self.bus = bus_for(settings, spawn=spawn, sleep=sleep)
@@ -62,15 +71,43 @@ class Live:
         self.pump.start()
         self.bus.start()
 
+    def admit(self, environ):
+        """Before a websocket is taken over: None, or the refusal (status, code, message, headers). A page of another
+        site brings our cookie, too, but not our Origin; who is asking is answered in the namespace, where a browser can
+        read the answer."""
+        if environ.get("HTTP_ORIGIN") not in self.settings.origins:
+            return "403 Forbidden", "forbidden", "This page may not connect. Its origin belongs into ALLOWED_ORIGINS."
+        wait = self._handshakes.take("all", self.settings.limit_handshake) if self.settings.rate_limits else 0
+        if wait or "server.handover" not in environ:  # too many at once, or as many as this process can hold
+            message = "The server is full. Try again in a moment."
+            return "503 Service Unavailable", "busy", message, ("Retry-After", str(max(1, round(wait))))
+        return None
+
     def stop(self, quick):
         """Tell everyone to come back in a while, each at another moment, so that they do not all come at once."""
         self.stopping = True
+        if self.fast:
+            self.engine.finish_events(0.3 if quick else 3)
         for connection in self.connections.all():
             after_ms = random.randrange(0, SPREAD_MS // 8 if quick else SPREAD_MS)  # noqa: S311 - spreads, hides nothing
             self.chat.send(connection.sid, "bye", {"reason": "restart", "after_ms": after_ms})
+        if self.fast:
+            self.engine.stop(1 if quick else 2)
+            return
         deadline = time.monotonic() + (0.2 if quick else 1)
         while self._unsent() and time.monotonic() < deadline:
             self.pump.sleep(0.02)
 
     def _unsent(self):
-        return any(socket.queue.qsize() for socket in self.socketio.server.eio.sockets.values())
+        return any(socket.queue.qsize() for socket in self.engine.sockets.values())
+
+
+class FastSocketIO(flask_socketio.SocketIO):
+    """Flask-SocketIO over the fast path. It names `socketio.Server` itself while it sets itself up."""
+
+    def init_app(self, app, **options):
+        stock, flask_socketio.socketio.Server = flask_socketio.socketio.Server, Server
+        try:
+            super().init_app(app, **options)
+        finally:
+            flask_socketio.socketio.Server = stock

@@ -46,7 +46,9 @@ class ChatNamespace(BaseNamespace):
             session = session_for(token)
             if session is None:
                 raise refused()
-            connection = Connection(live.chat.transport_of(sid), sid, session.user_id, session.id, token)
+            connection = Connection(
+                live.chat.transport_of(sid), sid, session.user_id, session.id, token, live.chat.transport(sid)
+            )
         live.connections.add(connection)
         with live.app.app_context():  # again: from now on a revocation finds it, before now it may have missed it
             if session_for(token) is None:
