@@ -40,6 +40,8 @@ lint: $(VENV)/.installed-dev node_modules/.installed ## ruff and eslint
 
 lock: $(VENV)/.installed-dev ## compile requirements*.in into exact versions; ARGS=--upgrade takes newer ones
 	$(BIN)/uv $(LOCK) requirements.in -o requirements.txt $(ARGS)
+	$(BIN)/uv $(LOCK) requirements-rabbitmq.in -o requirements-rabbitmq.txt $(ARGS)
+	$(BIN)/uv $(LOCK) requirements-kafka.in -o requirements-kafka.txt $(ARGS)
 	$(BIN)/uv $(LOCK) requirements-dev.in -o requirements-dev.txt $(ARGS)
 
 LOCK = pip compile --quiet --no-config --generate-hashes --universal --python-version 3.11 \

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import re
 import secrets
+import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -144,7 +145,7 @@ def message_queue_url(value):
     if scheme == "kafka" and not re.fullmatch(r"([^:/,@]+:\d+,?)+/?", rest):
         raise Invalid("names no brokers; use kafka://host1:9092,host2:9092")
     library, file = QUEUES[scheme]
-    if importlib.util.find_spec(library) is None:
+    if library not in sys.modules and importlib.util.find_spec(library) is None:
         raise Invalid(
             f"begins with {scheme}://, which needs a library that is not installed. "
             f"Run: .venv/bin/pip install --require-hashes -r {file}"

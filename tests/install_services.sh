@@ -1,16 +1,17 @@
 #!/bin/sh
-# Installs what the tests use besides Python packages: a browser, Redis, PostgreSQL and Node. Asks apt when it may, and
-# otherwise names what is missing; the tests that need it then skip, or fail under REQUIRE_ALL=1. Nothing to do, nothing
-# asked: it takes no time when all is there.
+# Installs what the tests use besides Python packages: a browser, Redis, RabbitMQ, PostgreSQL and Node. Asks apt when it
+# may, and otherwise names what is missing; the tests that need it then skip, or fail under REQUIRE_ALL=1. Nothing to do,
+# nothing asked: it takes no time when all is there.
 
 has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 has_redis() { command -v redis-server; }
+has_rabbitmq() { ls /usr/lib/rabbitmq/bin/rabbitmq-server; }
 has_postgresql() { command -v postgres || ls /usr/lib/postgresql/*/bin/postgres; }
 has_node() { command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; }
 has_emoji() { ls /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf; }
 
 each_missing() {
-  for need in browser redis postgresql node emoji; do
+  for need in browser redis rabbitmq postgresql node emoji; do
     "has_$need" >/dev/null 2>&1 || "$1" "$need"
   done
 }
@@ -19,6 +20,7 @@ packages() {
   case $1 in
     browser) echo chromium ;;
     redis) echo redis-server ;;
+    rabbitmq) echo rabbitmq-server ;;
     postgresql) echo postgresql ;;
     node) echo nodejs npm ;;
     emoji) echo fonts-noto-color-emoji fonts-noto-core fonts-inter ;;

@@ -36,7 +36,7 @@ class Queued:
         self.spawn, self.sleep, self.monotonic = spawn, sleep, monotonic
         self._hints, self._words = {}, deque()
         self._something = threading.Event()
-        self._started = self._reached = self._renew = False
+        self._started = self._reached = self._renew = self._complained = False
         self._echo = None  # when this process last heard itself
         self._on_hint = lambda stream, head: None
         self._hear, self._on_reach = {}, []
@@ -166,10 +166,10 @@ class Queued:
                 log.exception("Cannot handle %r from another process", kind)
 
     def _heard_ourselves(self):
-        if self._echo is None or self.degraded:
-            log.info("The message queue is heard.")
         self._echo = self.monotonic()
         if not self._reached:
+            log.log(logging.WARNING if self._complained else logging.INFO, "The message queue is heard.")
+            self._complained = False
             self._reached = True
             for callback in self._on_reach:
                 callback()
@@ -177,9 +177,10 @@ class Queued:
     # ---- both -------------------------------------------------------------------------------------------------------
 
     def _failed(self, doing, error):
-        level = logging.WARNING if self._reached else logging.DEBUG  # once, not with every attempt
+        """Say so once, and not with every attempt."""
+        level = logging.DEBUG if self._complained else logging.WARNING
         log.log(level, "%s the message queue failed: %s: %s. It is tried again.", doing, type(error).__name__, error)
-        self._reached = False
+        self._complained, self._reached = True, False
 
     def _drop(self, transport):
         if transport is not None:
