@@ -1,5 +1,6 @@
 """A Parley of a test's own, as `make run` starts it, and people's clients for it."""
 
+import json
 import os
 import signal
 import socket
@@ -46,10 +47,12 @@ class Server:
     """One server process on a database below `folder`, which the caller has filled (see the `founded` fixture).
 
     `app` is a second Parley on the same database, in the test's own process: its actions are those of another process.
+    `faults` are those of tests/faults/app.py that the server is to have, such as "drop_hints=0.5".
     """
 
-    def __init__(self, folder, **environ):
+    def __init__(self, folder, *, faults="", **environ):
         self.folder, self.port, self.process = Path(folder), free_port(), None
+        self.module = "tests.faults" if faults else "chat.server.start"
         self.url = f"http://localhost:{self.port}"
         self.environ = {
             "DATA_DIR": str(self.folder),
@@ -58,6 +61,7 @@ class Server:
             "BCRYPT_COST": "4",
             "RATE_LIMITS": "off",
             "METRICS_TOKEN": METRICS_TOKEN,
+            **({"FAULTS": faults} if faults else {}),
             **environ,
         }
         import config
@@ -74,7 +78,7 @@ class Server:
         log = open(self.folder / "server.log", "ab")  # noqa: SIM115 - the process keeps it
         environ = {k: v for k, v in os.environ.items() if not k.startswith("WERKZEUG")} | self.environ
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "chat.server.start"], cwd=ROOT, env=environ, stdout=log, stderr=log
+            [sys.executable, "-m", self.module], cwd=ROOT, env=environ, stdout=log, stderr=log
         )
         return self
 
@@ -116,6 +120,10 @@ class Server:
 
     def log(self):
         return (self.folder / "server.log").read_text()
+
+    def ready(self):
+        """What /readyz says."""
+        return json.loads(urllib.request.urlopen(f"{self.url}/readyz", timeout=5).read())
 
     def metrics(self):
         """{name: value} of /metrics."""

@@ -78,7 +78,7 @@ class Queued:
             if self._renew:
                 transport = self._drop(transport)
                 self._renew = False
-            items = self._take()
+            items = self.take()
             try:
                 transport = transport or self.transport()
                 transport.send(self.envelope.seal(items))
@@ -92,7 +92,7 @@ class Queued:
                 pause.reset()
                 self.sleep(GAP_SECONDS)
 
-    def _take(self):
+    def take(self):
         """What goes into the next message; nothing is a sign of life."""
         self._something.clear()
         names = [name for name, _ in zip(self._hints, range(HINTS_TOGETHER), strict=False)]
@@ -129,7 +129,7 @@ class Queued:
                 since, self._reached = self.monotonic(), False
                 for data in transport.messages():  # None whenever a second has passed
                     if data is not None:
-                        self._receive(data)
+                        self.receive(data)
                     if self._reached:
                         pause.reset()
                     if self.monotonic() - max(since, self._echo or 0) > DEAF_SECONDS:
@@ -142,7 +142,7 @@ class Queued:
             self.reconnects += 1
             self.sleep(pause.next())
 
-    def _receive(self, data):
+    def receive(self, data):
         """Handle one message, whatever it is. Never raises."""
         try:
             sender, items = self.envelope.open(data)
