@@ -9,7 +9,7 @@ import time
 
 TYPING_SECONDS, HERE_SECONDS = 6, 30
 STATES = ("online", "away", "offline")
-TOGETHER = 200  # people in one message to the other processes
+TOGETHER = 100  # people in one message to the other processes
 
 
 class Presence:

@@ -21,7 +21,7 @@ DEAF_SECONDS = 5
 GAP_SECONDS = 0.005  # between two messages: what comes meanwhile goes together
 MOST_STREAMS = 10_000  # that wait to be sent; more are left to the poll
 MOST_WORDS = 1_000  # the same for what is said
-HINTS_TOGETHER, WORDS_TOGETHER = 200, 3
+HINTS_TOGETHER, WORDS_TOGETHER = 100, 3  # within what an envelope may hold
 LONGEST_PAUSE = 2  # seconds between two attempts to connect
 
 
