@@ -22,6 +22,7 @@ def create_app(settings=None, *, spawn=None):
     from chat.accounts import signed_in
     from chat.accounts.views import bp as accounts
     from chat.accounts.views import on_person_page
+    from chat.api.views import bp as api
     from chat.cli import commands
     from chat.core import assets, compress, headers, web
     from chat.core.db import db, engine_options, prepare
@@ -31,10 +32,12 @@ def create_app(settings=None, *, spawn=None):
     from chat.ops.lag import LoopLag
     from chat.ops.views import bp as ops
     from chat.realtime.live import Live
+    from chat.realtime.sse import EventStreams
     from chat.rooms.found import bp as site
     from chat.rooms.presenter import rooms_of_person
     from chat.rooms.views import bp as rooms
     from chat.server import async_mode
+    from chat.server.roles import OnlyRoles
     from chat.site.queries import the_site
 
     settings = settings or config.load()
@@ -73,7 +76,7 @@ def create_app(settings=None, *, spawn=None):
     app.extensions["sidebar"] = sidebar_of_this_page
     on_person_page["rooms"] = rooms_of_person
 
-    for blueprint in (site, front, accounts, rooms, messages, ops):
+    for blueprint in (site, front, accounts, rooms, messages, api, ops):
         app.register_blueprint(blueprint)
 
     live = Live(
@@ -84,24 +87,28 @@ def create_app(settings=None, *, spawn=None):
         sleep=async_mode.sleep,
         fast=async_mode.hands_over(),
     )
-    app.extensions.update(live=live, presence=live.presence.shown, lag=LoopLag(async_mode.sleep))
+    app.extensions.update(live=live, event_streams=EventStreams(live), presence=live.presence.shown, lag=LoopLag(async_mode.sleep))
     wiring.attach(live.pump)
     commands.register(app)
+    app.wsgi_app = OnlyRoles(app.wsgi_app, settings.roles)
     return app
 
 
 def serve(app):
-    """Begin the background work of a process that serves: the pump, and the watch over the event loop."""
+    """Begin the background work of a process that serves, as far as its PARLEY_ROLE says: the pump, tidying up, and in
+    any case the watch over the event loop."""
     from chat.ops.housekeeping import Housekeeping
     from chat.server import async_mode, lifecycle
 
     for name in app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)  # compiled now, or the first visitor to each page would hold up everybody
-    live = app.extensions["live"]
-    live.start()
+    live, roles = app.extensions["live"], app.config["PARLEY"].roles
+    live.start(connections="realtime" in roles)
     async_mode.spawn(app.extensions["lag"].watch)
-    async_mode.spawn(Housekeeping(app, async_mode.sleep).keep)
+    if "jobs" in roles:
+        async_mode.spawn(Housekeeping(app, async_mode.sleep).keep)
     gc.collect()
     gc.freeze()  # what the program itself consists of is never garbage: looking through it again takes 50 ms
     gc.set_threshold(100_000, 50, 50)  # a full search is the longest pause there is, and finds next to nothing
     lifecycle.on_stop(live.stop)
+    lifecycle.on_stop(app.extensions["event_streams"].stop)

@@ -66,10 +66,19 @@ class Live:
         self.socketio.on_namespace(ChatNamespace(self))
         self.socketio.on_namespace(PresenceNamespace(self))
 
-    def start(self):
-        """Begin to serve: this process polls the log from here on."""
-        self.pump.start()
+    def start(self, *, connections=True):
+        """Begin to serve. This process polls the log from here on, if it is to have connections; without, it tells the
+        others what it wrote and hears who is here."""
+        if connections:
+            self.pump.start()
+        else:
+            self.spawn(self._sweep_for_ever)
         self.bus.start()
+
+    def _sweep_for_ever(self):
+        while True:
+            self.pump.sleep(1)
+            self.presence.sweep()
 
     def admit(self, environ):
         """Before a websocket is taken over: None, or the refusal (status, code, message, headers). A page of another
