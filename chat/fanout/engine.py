@@ -66,7 +66,8 @@ class Engine(engineio.Server):
         transport.attach(sock, handover.release)
         self.sockets[transport.sid] = transport
         self.handlers["connect"](transport.sid, {name: environ[name] for name in KEPT if name in environ})
-        transport.write(b"".join((_SWITCHING, base64.b64encode(hashlib.sha1(key + GUID).digest()), b"\r\n\r\n", self._open(transport.sid))))  # noqa: S324, E501 - what the protocol asks for
+        accept = base64.b64encode(hashlib.sha1(key + GUID).digest())  # noqa: S324 - what the protocol asks for
+        transport.write(b"".join((_SWITCHING, accept, b"\r\n\r\n", self._open(transport.sid))))
         if transport.socket is not None:
             self.wheel.add(transport)
             transport.listen()
@@ -76,7 +77,8 @@ class Engine(engineio.Server):
 
     def _open(self, sid):
         times = {"pingInterval": int(self.ping_interval * 1000), "pingTimeout": int(self.ping_timeout * 1000)}
-        return frame(b"0" + orjson.dumps({"sid": sid, "upgrades": [], **times, "maxPayload": self.max_http_buffer_size}))
+        about = {"sid": sid, "upgrades": [], **times, "maxPayload": self.max_http_buffer_size}
+        return frame(b"0" + orjson.dumps(about))
 
     def _refusal(self, environ):
         if self.stopping:
@@ -87,6 +89,8 @@ class Engine(engineio.Server):
         key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
         if environ.get("HTTP_UPGRADE", "").lower() != "websocket" or len(key) != 24:
             return "400 Bad Request", "invalid", "The only transport is websocket. Long polling is not served."
+        if environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ:
+            return "400 Bad Request", "invalid", "A request to upgrade has no body: it would be taken for frames."
         if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
             message = "Speak version 13 of the websocket protocol."
             return "426 Upgrade Required", "invalid", message, ("Sec-WebSocket-Version", "13")

@@ -2,7 +2,7 @@
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 FIN = 0x80
-NORMAL, GOING_AWAY, PROTOCOL, UNSUPPORTED, POLICY, TOO_BIG, RESTART = 1000, 1001, 1002, 1003, 1008, 1009, 1012
+PROTOCOL, NOT_TEXT, POLICY, TOO_BIG, RESTART = 1002, 1007, 1008, 1009, 1012
 
 
 class Refused(Exception):
@@ -85,12 +85,14 @@ class FrameReader:
         if opcode >= CLOSE:
             if not final or opcode > PONG:
                 raise Refused(PROTOCOL)
+            if opcode == CLOSE and body:
+                _check_goodbye(body)
             messages.append((opcode, body))
         elif opcode:
             if opcode > BINARY or self._parts is not None:
                 raise Refused(PROTOCOL)
             if final:
-                messages.append((opcode, body))
+                messages.append((opcode, _checked(opcode, body)))
             else:
                 self._parts, self._opcode, self._size = [body], opcode, len(body)
         else:
@@ -99,5 +101,23 @@ class FrameReader:
             self._parts.append(body)
             self._size += len(body)
             if final:
-                messages.append((self._opcode, b"".join(self._parts)))
+                messages.append((self._opcode, _checked(self._opcode, b"".join(self._parts))))
                 self._parts, self._size = None, 0
+
+
+def _checked(opcode, body):
+    """`body`, unless it is said to be text and is none."""
+    if opcode == TEXT and not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            raise Refused(NOT_TEXT) from None
+    return body
+
+
+def _check_goodbye(body):
+    """A close frame has no body, or a code that may be sent and a reason."""
+    code = int.from_bytes(body[:2], "big")
+    if len(body) < 2 or not (1000 <= code <= 1014 or 3000 <= code <= 4999) or code in (1004, 1005, 1006):
+        raise Refused(PROTOCOL)
+    _checked(TEXT, body[2:])

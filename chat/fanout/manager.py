@@ -33,7 +33,11 @@ class Manager(socketio.Manager):
 
     def connect(self, sid, namespace):
         sid = super().connect(sid, namespace)
-        if transport := self.transport(sid, namespace):
+        eio_sid = self.eio_sid_from_sid(sid, namespace)
+        transport = self.server.eio.sockets.get(eio_sid)
+        if transport is None or transport.closed:  # it ended while its connect handler waited, and nobody was told
+            self.server._handle_disconnect(eio_sid, namespace, self.server.reason.TRANSPORT_CLOSE)
+        else:
             transport.sids[namespace] = sid
             self.server.eio.strangers.pop(transport, None)
         return sid

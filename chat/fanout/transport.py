@@ -6,14 +6,17 @@ from collections import deque
 
 from engineio.exceptions import SocketIsClosedError
 
-from chat.fanout.frames import BINARY, CLOSE, PING, PONG, POLICY, TEXT, FrameReader, Refused, closing, frame
+from chat.fanout.frames import BINARY, CLOSE, PING, POLICY, PONG, TEXT, FrameReader, Refused, closing, frame
 
 MOST_OWED = 1 << 20  # bytes that wait for a slow reader; then it is cut, and resumes
 MOST_SECONDS = 10  # that a byte may wait
+MOST_OWED_TO_STRANGERS = 16 * 1024  # while it is in no namespace: it may read its refusals, or be cut
 SEND_BUFFER = 128 * 1024  # of the kernel; left alone it would grow to 4 MiB for each reader that does not read
 FIRST_BYTES = 8 * 1024  # of a message, until the client is in a namespace: a stranger costs little
 MOST_PARKED = 16  # events of one connection that wait in a queue which keeps their order
 FULL_INBOX, ROOM_AGAIN = 64, 16  # events read and not begun: above the first it is not read from, until the second
+READ_BYTES = 16 * 1024  # at once: the smallest frames there are, that many, take a few milliseconds
+EVENTS_AT_ONCE = 32  # of one connection, if none of them waits for anything; then others have their turn
 DRAIN_SECONDS = 2  # how long a client may take to close after our goodbye
 AT_ONCE = 64  # buffers in one system call
 
@@ -33,8 +36,8 @@ class Transport:
     """
 
     __slots__ = (
-        "closed", "engine", "inbox", "leaving", "number", "owed", "parked", "paused", "pinged_at", "queue", "reader",
-        "reading", "release", "rooms", "runner", "send_some", "sent", "settling", "sid", "sids", "slot", "socket",
+        "closed", "engine", "inbox", "leaving", "number", "owed", "parked", "paused", "pinged_at", "pong", "queue",
+        "reader", "reading", "release", "rooms", "runner", "send_some", "sent", "sid", "sids", "slot", "socket",
         "stale_at", "writing",
     )  # fmt: skip
     connected = upgraded = True  # what engineio asks of its sockets
@@ -42,7 +45,7 @@ class Transport:
 
     def __init__(self, engine, sid):
         self.engine, self.sid = engine, sid
-        self.socket = self.inbox = self.runner = self.pinged_at = self.slot = self.stale_at = self.settling = None
+        self.socket = self.inbox = self.runner = self.pinged_at = self.slot = self.stale_at = self.pong = None
         self.reading = self.writing = self.release = None
         self.reader, self.rooms, self.sids = FrameReader(), (), {}
         self.queue, self.send_some = CLOSED, _no_send
@@ -54,7 +57,8 @@ class Transport:
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        self.socket, self.number, self.send_some, self.release, self.queue = sock, sock.fileno(), sock.send, release, None
+        self.socket, self.number, self.release = sock, sock.fileno(), release
+        self.queue, self.send_some = None, sock.send
 
     def listen(self):
         """Begin to read."""
@@ -86,9 +90,9 @@ class Transport:
 
     def keep(self, data, sent):
         """Of `data` only `sent` bytes have gone: keep the rest, by reference, since the same bytes wait for others."""
-        if self.queue is CLOSED:
+        if self.queue is CLOSED or self.leaving:  # nothing follows a close frame
             return
-        if self.owed + len(data) - sent > MOST_OWED:
+        if self.owed + len(data) - sent > (MOST_OWED if self.sids else MOST_OWED_TO_STRANGERS):
             self.engine.counted["slow"] += 1
             self.lost()
             return
@@ -123,6 +127,8 @@ class Transport:
             self.engine.loop.unwatch(handle)
             if self.leaving:
                 self._shut_write()
+            elif self.pong is not None:
+                self._answer_ping(self.pong)
 
     def is_stale(self, now):
         """Asked once a second while bytes wait: whether one of them has waited for more than MOST_SECONDS."""
@@ -153,7 +159,7 @@ class Transport:
         if self.reading is None:
             return
         try:
-            data = self.socket.recv(65536)
+            data = self.socket.recv(READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -167,7 +173,7 @@ class Transport:
     def feed(self, data):
         """Take bytes of the client. Its events begin in their order, in a green thread that lives as long as there are
         any."""
-        work = []
+        work, ping = [], None
         try:
             for opcode, body in self.reader.feed(data, self.engine.max_http_buffer_size if self.sids else FIRST_BYTES):
                 if opcode == TEXT:
@@ -176,7 +182,7 @@ class Transport:
                     else:
                         work.append(body)
                 elif opcode == PING:
-                    self.write(frame(body, PONG))
+                    ping = body
                 elif opcode == CLOSE:
                     self.write(frame(body[:2], CLOSE))
                     self.lost(self.engine.reason.CLIENT_DISCONNECT)
@@ -186,6 +192,8 @@ class Transport:
         except Refused as refusal:
             self.refuse(refusal.code)
             return
+        if ping is not None:
+            self._answer_ping(ping)
         if work and self.inbox is not None:
             self.inbox.extend(work)
         elif work:
@@ -195,6 +203,13 @@ class Transport:
             self.paused = True
             self.deafen()
 
+    def _answer_ping(self, body):
+        """Only the newest ping of those that came together, or while bytes wait, is answered (RFC 6455, 5.5.3): pongs
+        are small, and a client that asks for many and reads none would have us keep them."""
+        self.pong = body if self.queue is not None else None
+        if self.pong is None:
+            self.write(frame(body, PONG))
+
     def _run(self):
         self.engine.busy += 1
         self.engine.loop.spawn(self._drain)
@@ -202,12 +217,16 @@ class Transport:
     def _drain(self):
         """Handle what is in the inbox, one event after the other. At most one green thread is at it."""
         me = self.runner = object()
+        handled = 0
         try:
             while self.runner is me and self.inbox and not self.closed:
                 self.engine.receive(self, self.inbox.popleft())
                 if self.paused and len(self.inbox or ()) <= ROOM_AGAIN and not self.leaving:
                     self.paused = False
                     self.listen()
+                handled += 1
+                if handled % EVENTS_AT_ONCE == 0:
+                    self.engine.loop.sleep(0)
         except Refused as refusal:
             self.refuse(refusal.code)
         except Exception:
@@ -220,9 +239,9 @@ class Transport:
 
     def refuse(self, code):
         """End a connection whose client does not keep to the protocol. Counted, not logged: a log fills a disk."""
-        self.engine.counted["malformed"] += 1
-        self.write(closing(code))
-        self.lost()
+        if self.socket is not None and not self.leaving:
+            self.engine.counted["malformed"] += 1
+            self.say_goodbye(code)
 
     def in_line(self):
         """Held round a wait whose place in a queue is taken: the connection's next event may begin meanwhile.
