@@ -3,8 +3,8 @@
 gunicorn waits for every connection before a worker may leave. A websocket never ends by itself and a browser keeps idle
 connections open, so left alone every restart would last the whole graceful timeout.
 
-A request to upgrade finds `environ["server.handover"]`. Whoever calls `take()` owns the socket; the request is over, and
-gunicorn can neither write to it nor close it.
+A request to upgrade finds `environ["server.handover"]`. Whoever calls `take()` owns the socket; the request is over,
+and gunicorn can neither write to it nor close it.
 """
 
 import _socket
@@ -18,6 +18,7 @@ from datetime import datetime
 from gunicorn.http import wsgi
 
 from chat.server import async_mode, lifecycle
+from chat.server.slow_body import PacedSocket
 
 QUICK_SECONDS = 1.5  # all of a quick stop
 LAST_REQUEST_SECONDS = 0.5  # an idle connection may still send a request on its way; then it ends
@@ -90,18 +91,24 @@ class OrderedStop:
             self._upgrade(listener_name, req, sock, addr)
             raise StopIteration  # ends gunicorn's loop over the requests of this connection
         self.connections[sock] = "websocket" if websocket else "request"
-        # Half a body and then silence would otherwise hold a connection for ever. A websocket may be silent: its own
-        # ping notices a dead peer.
+        # A client that stops reading, or half a body and then silence, would otherwise hold a connection for ever. A
+        # websocket may be silent: its own ping notices a dead peer.
         sock.settimeout(None if websocket else self.cfg.timeout or None)
+        req.unreader.sock = PacedSocket(sock)
         try:
             return super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError:
+            raise StopIteration from None  # it does not read our answer: its own affair, and no error of ours
         finally:
+            req.unreader.sock = sock
             self.connections[sock] = "waiting"
 
     def _upgrade(self, listener_name, req, sock, addr):
         """What gunicorn does for a request, but the answer may be that the socket is gone."""
         began = datetime.now()
         self.connections[sock] = "request"
+        sock.settimeout(self.cfg.timeout or None)  # whoever says "upgrade" may send a body to any address
+        req.unreader.sock = PacedSocket(sock)
         self.cfg.pre_request(self, req)
         resp, environ = wsgi.create(req, sock, addr, listener_name, self.cfg)
         environ["wsgi.multithread"] = True
@@ -114,9 +121,15 @@ class OrderedStop:
             if handover.taken:
                 resp.status = "101 Switching Protocols"
             else:
-                for item in body:
-                    resp.write(item)
-                resp.close()
+                try:
+                    for item in body:
+                        resp.write(item)
+                    resp.close()
+                except TimeoutError:
+                    pass  # it does not read our answer
+                finally:
+                    if hasattr(body, "close"):
+                        body.close()
             self.log.access(resp, req, environ, datetime.now() - began)
         finally:
             self.cfg.post_request(self, req, environ, resp)

@@ -1,0 +1,30 @@
+"""The bodies of requests must keep coming."""
+
+import time
+
+FIRST_SECONDS = 15  # for a body to arrive, and a second more for each
+BYTES_PER_SECOND = 1000  # of it that have: a slow telephone is faster
+
+
+class PacedSocket:
+    """Stands in for a connection's socket while the body of one request is read from it.
+
+    A timeout for each read alone would let a client hold a connection for days, a byte at a time.
+    """
+
+    def __init__(self, sock):
+        self.sock, self.until = sock, time.monotonic() + FIRST_SECONDS
+
+    def recv(self, size):
+        """Raises TimeoutError when the body is too slow; to the application that is a client that has gone."""
+        otherwise = self.sock.gettimeout()
+        self.sock.settimeout(max(0.001, self.until - time.monotonic()))
+        try:
+            data = self.sock.recv(size)
+        finally:
+            self.sock.settimeout(otherwise)
+        self.until += len(data) / BYTES_PER_SECOND
+        return data
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
