@@ -87,7 +87,8 @@ def create_app(settings=None, *, spawn=None):
         sleep=async_mode.sleep,
         fast=async_mode.hands_over(),
     )
-    app.extensions.update(live=live, event_streams=EventStreams(live), presence=live.presence.shown, lag=LoopLag(async_mode.sleep))
+    app.extensions.update(live=live, presence=live.presence.shown, lag=LoopLag(async_mode.sleep))
+    app.extensions.update(event_streams=EventStreams(live))
     wiring.attach(live.pump)
     commands.register(app)
     app.wsgi_app = OnlyRoles(app.wsgi_app, settings.roles)

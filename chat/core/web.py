@@ -126,7 +126,9 @@ def redirect_back(default, message=None, category="success"):
 
 def wants_json():
     return (
-        request.is_json or request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+        request.is_json
+        or request.path.startswith("/api/")
+        or request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
     )
 
 

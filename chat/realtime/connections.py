@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 
 class Connection:
-    """One browser tab or program, over one websocket.
+    """One browser tab or program, over one websocket or event stream.
 
     sid          names it in /chat, presence_sid in /presence (None until it connects there)
     user_id      the person; session_id: the signed-in session it stands on
@@ -18,6 +18,7 @@ class Connection:
         "alive", "lock", "presence_sid", "ready", "room_on_screen", "session_id", "sid", "token", "transport",
         "transport_id", "user_id",
     )  # fmt: skip
+    is_told_gone = False  # that a room is not theirs any more; others have `room_removed` and ask
 
     def __init__(self, transport_id, sid, user_id, session_id, token, transport=None):
         self.transport_id, self.sid, self.user_id, self.session_id = transport_id, sid, user_id, session_id
@@ -26,6 +27,10 @@ class Connection:
         self.lock, self.ready = threading.RLock(), threading.Event()
         self.alive = True
         self.room_on_screen = None
+
+    def wants(self, room_id):
+        """Whether it follows that room, if its person is a member."""
+        return True
 
     def in_line(self):
         """Held round a wait in a queue that keeps the order: the connection's next event may begin meanwhile."""

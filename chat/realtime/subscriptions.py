@@ -6,8 +6,11 @@ in between makes it register and read again. So neither an addition nor a remova
 
 import threading
 
+from chat.core.clock import iso, now
 from chat.core.db import snapshot
 from chat.messages.queries import unread_counts
+from chat.messages.text import LONGEST
+from chat.realtime import wire
 from chat.realtime.frames import present
 from chat.realtime.json import dumps
 from chat.rooms.queries import joined_numbers, positions
@@ -33,22 +36,39 @@ class Subscriptions:
         own = [log.user_stream(connection.user_id), log.SITE]
         with connection.lock:
             self.pump.listen(own, connection)
-            self._subscribe(connection, list(self._joined(connection)))
+            self._subscribe(connection, self._joined(connection))
             activated = [self.pump.activate(name, connection, 0) for name in own]
             if connection.alive and not all(activated):
                 raise RuntimeError(f"{own} could not be followed; the client has to come again")
             return {name: self.pump.cursor(name) for name in self.pump.streams_of(connection)}
+
+    def hello(self, connection, streams):
+        """What the client is told first. `streams` are those of `welcome`."""
+        return {
+            "proto": wire.PROTO,
+            "epoch": self.pump.epoch,
+            "user": connection.user_id,
+            "streams": streams,
+            "server_time": iso(now()),
+            "limits": {"text": LONGEST, "frames": MOST_FRAMES},
+        }
 
     def reconcile(self, connection, room_id):
         """Make the subscription to one room (None: to all of theirs) what the membership now says. Waits.
 
         One that begins here is announced with the number it begins behind.
         """
+        if room_id and not connection.wants(room_id):
+            return
         connection.ready.wait()
         with connection.lock:
-            _, begun = self._subscribe(connection, [room_id] if room_id else list(self._joined(connection)))
+            rooms = [room_id] if room_id else self._joined(connection)
+            _, begun = self._subscribe(connection, rooms)
             for name in begun:
                 self._announce(connection, name)
+            for name in map(log.room_stream, rooms if connection.is_told_gone else ()):
+                if not self.pump.active(name, connection):
+                    self.pump.fanout.send(connection.sid, "gone", {"stream": name, "reason": "membership"})
 
     def resume(self, connection, *, epoch, cursors, everything):
         """What a client missed: the answer to `resume`, see docs/protocol.md. Waits.
@@ -77,7 +97,7 @@ class Subscriptions:
 
     def _joined(self, connection):
         with self.app.app_context():
-            return joined_numbers(connection.user_id)
+            return [room_id for room_id in joined_numbers(connection.user_id) if connection.wants(room_id)]
 
     def _subscribe(self, connection, rooms, read=lambda joined: None):
         """Register with the rooms, read memberships (and `read`) in one snapshot, activate. Waits, but not after that.

@@ -3,17 +3,13 @@ import logging
 from flask_socketio import ConnectionRefusedError
 
 from chat.accounts.signed_in import cookie_value, session_for
-from chat.core.clock import iso, now
 from chat.core.rate_limit import limiter
 from chat.core.transaction import release
 from chat.messages.actions import delete_message, edit_message, post_in
 from chat.messages.presenter import present
 from chat.messages.queries import message_for
-from chat.messages.text import LONGEST
-from chat.realtime import wire
 from chat.realtime.connections import Connection
 from chat.realtime.namespaces.base import BaseNamespace
-from chat.realtime.subscriptions import MOST_FRAMES
 from chat.rooms.actions import join_room, leave_room, mark_read, mark_unread
 from chat.rooms.queries import room_for
 from chat.streams.log import heads
@@ -62,15 +58,7 @@ class ChatNamespace(BaseNamespace):
         try:
             streams = live.subscriptions.welcome(connection)
             if connection.alive:
-                hello = {
-                    "proto": wire.PROTO,
-                    "epoch": live.pump.epoch,
-                    "user": connection.user_id,
-                    "streams": streams,
-                    "server_time": iso(now()),
-                    "limits": {"text": LONGEST, "frames": MOST_FRAMES},
-                }
-                live.chat.send(connection.sid, "hello", hello)
+                live.chat.send(connection.sid, "hello", live.subscriptions.hello(connection, streams))
         except Exception:
             log.exception("A connection could not be welcomed; it is closed and will come again.")
             self.leave(connection.sid)

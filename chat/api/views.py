@@ -1,0 +1,83 @@
+"""What a websocket does, over plain HTTP: an event stream for what happens, and requests for what one does."""
+
+from flask import Blueprint, Response, current_app, request
+
+from chat.api.asking import who_asks
+from chat.core.errors import ChatError, Invalid
+from chat.core.rate_limit import limiter
+from chat.core.web import csrf
+from chat.realtime import wire
+from chat.realtime.connections import Connection
+from chat.realtime.json import dumps
+from chat.realtime.live import MOST_BYTES
+from chat.realtime.namespaces.chat import ChatNamespace
+from chat.realtime.namespaces.presence import PresenceNamespace
+from chat.realtime.sse import MOST_ROOMS
+
+bp = Blueprint("api", __name__, url_prefix="/api/v1")
+csrf.exempt(bp)  # `who_asks` asks for the token where there is a cookie
+
+NAMESPACES = {"/chat": ChatNamespace, "/presence": PresenceNamespace}
+
+
+class UnknownEvent(ChatError):
+    """As the websocket answers."""
+
+    code, status = "unknown_event", 404
+
+
+@bp.get("/events")
+def events():
+    """The frames of a websocket as server-sent events, of all rooms of the person asking or of those named."""
+    session, token = who_asks()
+    for name in request.args:
+        if name != "rooms":
+            raise Invalid(f"There is no field {name[:40]!r} here; there is only rooms.", field=name[:40])
+    rooms = rooms_named(request.args["rooms"]) if "rooms" in request.args else None
+    limiter.take("resume", session.user_id)
+    stream = current_app.extensions["event_streams"].open(
+        session,
+        token,
+        rooms=rooms,
+        last_id=request.headers.get("Last-Event-ID"),
+        sock=request.environ.get("gunicorn.socket"),
+    )
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Response(stream, mimetype="text/event-stream", headers=headers, direct_passthrough=True)
+
+
+def rooms_named(text):
+    """{7, 9} for "7,9"."""
+    parts = text.split(",")
+    if len(parts) > MOST_ROOMS or not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        raise Invalid(f"rooms must be at most {MOST_ROOMS} ids of rooms, such as 7,9.", field="rooms")
+    return frozenset(map(int, parts))
+
+
+@bp.post("/do/<event>")
+def do(event):
+    """One event as a client of the websocket sends it: the same fields, the same answer."""
+    session, token = who_asks()
+    namespace = next((name for name, known in wire.CLIENT.items() if event in known), None)
+    if namespace is None:
+        raise UnknownEvent("There is no event of that name.")
+    form = wire.parse(namespace, event, sent_json())
+    live, actor = current_app.extensions["live"], session.user
+    # `here` is about a stream that is open. All else stands by itself, on a connection that nothing is sent to.
+    connection = (event == "here" and current_app.extensions["event_streams"].of(session)) or visit(session, token)
+    answer = getattr(NAMESPACES[namespace](live), f"on_{event}")(connection, actor, form)
+    return Response(dumps({"ok": True, **(answer or {})}), mimetype="application/json")
+
+
+def sent_json():
+    request.max_content_length = MOST_BYTES
+    if not request.is_json:
+        raise Invalid("Send one object as JSON, with the header `Content-Type: application/json`.")
+    return request.get_json(silent=True)
+
+
+def visit(session, token):
+    connection = Connection("", "", session.user_id, session.id, token)
+    connection.alive = False
+    connection.ready.set()
+    return connection
