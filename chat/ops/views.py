@@ -67,8 +67,27 @@ def _registry():
         ("parley_bus_hints_dropped", "Hints given up because too many waited", bus.hints_dropped),
         ("parley_bus_ignored", "Messages on the queue that were not ours, damaged, or repeated", bus.ignored),
         ("parley_bus_reconnects", "Times the message queue was connected anew", bus.reconnects),
+        ("parley_loop_turns", "Times the event loop was looked at, 50 a second when it has time", lag.turns),
+        ("parley_loop_late", "Times it was more than 5 ms late then", lag.late),
         ("parley_loop_lag_alarms", "Times the event loop was more than 50 ms late", lag.over),
         ("parley_loop_busy_alarms", "Times it used more than 50 ms of the processor in one turn", lag.busy_over),
     ):
         Counter(name, words, registry=registry).inc(value)
+    if live.fast:
+        _about_sockets(live.engine, registry)
     return registry
+
+
+def _about_sockets(engine, registry):
+    """What only our own websockets can tell; python-socketio's engine does not count."""
+    for name, words, value in (
+        ("parley_transports", "Websockets of this process, strangers included", len(engine.sockets)),
+        ("parley_strangers", "Websockets that are in no namespace yet", len(engine.strangers)),
+        ("parley_slow_readers", "Websockets for which bytes wait", len(engine.behind)),
+        ("parley_backlog_bytes", "Bytes that wait for slow readers", engine.owed),
+        ("parley_handling", "Green threads that are handling events", engine.busy),
+    ):
+        Gauge(name, words, registry=registry).set(value)
+    ended = Counter("parley_ended", "Websockets that were ended or refused", ("cause",), registry=registry)
+    for cause in ("malformed", "refused", "slow", "strangers"):
+        ended.labels(cause).inc(engine.counted[cause])
