@@ -1,3 +1,4 @@
+import os
 import shutil
 import uuid
 
@@ -8,15 +9,29 @@ from chat.rooms.actions import add_member, create_room
 from chat.rooms.models import Room
 from chat.rooms.queries import public_room_named
 from tests.factories import person
+from tests.system import queues
 from tests.system.server import Server
 
 
 @pytest.fixture(scope="session")
-def community(founded, tmp_path_factory):
+def queue():
+    """How servers get the message queue that BUS names: redis, rabbitmq or kafka; `redis+drop` is one that loses half
+    of everything. Without BUS there is none, and what one process writes the others find in the log."""
+    kind, _, fault = os.environ.get("BUS", "").partition("+")
+    if not kind:
+        yield {}
+        return
+    running = {"redis": queues.Redis, "rabbitmq": queues.RabbitMQ, "kafka": queues.KafkaMock}[kind]()
+    yield {"MESSAGE_QUEUE_URL": running.url, "faults": {"": "", "drop": "drop_hints=0.5"}[fault]}
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def community(founded, tmp_path_factory, queue):
     """Two running processes of one Parley with the cast in it, for all tests that leave them as they are."""
     folder = tmp_path_factory.mktemp("community") / "data"
     shutil.copytree(founded, folder)
-    servers = [Server(folder).begin() for _ in range(2)]
+    servers = [Server(folder, **queue).begin() for _ in range(2)]
     for server in servers:
         server.wait()
     yield servers
@@ -37,10 +52,10 @@ def other_server(community):
 
 
 @pytest.fixture
-def own_server(founded, tmp_path):
+def own_server(founded, tmp_path, queue):
     """A running Parley of this test's own."""
     shutil.copytree(founded, tmp_path / "data")
-    server = Server(tmp_path / "data").start()
+    server = Server(tmp_path / "data", **queue).start()
     yield server
     server.close()
 
