@@ -135,7 +135,7 @@ def wants_json():
 def on_refusal(error):
     db.session.rollback()
     if wants_json():
-        response = jsonify(error.to_json())
+        response = say_when(jsonify(error.to_json()), error)
         response.status_code = error.status
     else:
         response = error_page(error.status, error.message, retry_after=error.retry_after)

@@ -1,0 +1,3 @@
+from tests.realtime.conftest import presence, pump
+
+__all__ = ["presence", "pump"]
