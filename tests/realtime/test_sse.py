@@ -6,7 +6,7 @@ from chat.accounts.actions import end_other_sessions
 from chat.core.db import db
 from chat.core.transaction import transaction
 from chat.realtime import sse
-from chat.rooms.actions import add_member, create_room, change_room, join_room, mark_read, remove_member
+from chat.rooms.actions import add_member, change_room, create_room, join_room, mark_read, remove_member
 from chat.site.models import Site
 from tests.events import EventClient
 from tests.factories import say
