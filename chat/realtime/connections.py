@@ -1,7 +1,8 @@
 """The connections of this process: who is behind each, and what is going on with it."""
 
-import threading
 from contextlib import nullcontext
+
+from chat.core.gates import Gate, Turns
 
 
 class Connection:
@@ -24,7 +25,7 @@ class Connection:
         self.transport_id, self.sid, self.user_id, self.session_id = transport_id, sid, user_id, session_id
         self.token, self.transport = token, transport
         self.presence_sid = None
-        self.lock, self.ready = threading.RLock(), threading.Event()
+        self.lock, self.ready = Turns(), Gate()
         self.alive = True
         self.room_on_screen = None
 
