@@ -98,12 +98,15 @@ def create_app(settings=None, *, spawn=None):
 def serve(app):
     """Begin the background work of a process that serves, as far as its PARLEY_ROLE says: the pump, tidying up, and in
     any case the watch over the event loop."""
+    from chat.core.ledger import Ledger
     from chat.ops.housekeeping import Housekeeping
     from chat.server import async_mode, lifecycle
 
     for name in app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)  # compiled now, or the first visitor to each page would hold up everybody
     live, roles = app.extensions["live"], app.config["PARLEY"].roles
+    ledger = Ledger(app, spawn=async_mode.spawn)
+    ledger.start()
     live.start(connections="realtime" in roles)
     async_mode.spawn(app.extensions["lag"].watch)
     if "jobs" in roles:
@@ -113,3 +116,4 @@ def serve(app):
     gc.set_threshold(100_000, 50, 50)  # a full search is the longest pause there is, and finds next to nothing
     lifecycle.on_stop(live.stop)
     lifecycle.on_stop(app.extensions["event_streams"].stop)
+    lifecycle.on_stop(ledger.stop)  # last: what came until then is stored

@@ -6,6 +6,7 @@ from sqlalchemy import event
 
 from chat.accounts.actions.sessions import begin_session
 from chat.accounts.signed_in import cookie_name
+from chat.core import prepared
 from chat.core.db import db
 
 
@@ -54,16 +55,22 @@ class LiveClient:
 @contextmanager
 def counted_queries():
     """Collects the statements that run inside, without those that only begin or end a transaction."""
-    statements = []
+    statements, run_prepared = [], prepared._Form.run
 
     def note(connection, cursor, statement, *_):
         if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")):
             statements.append(statement)
 
+    def note_prepared(form, cursor, values):
+        statements.append(form.sql)
+        return run_prepared(form, cursor, values)
+
     event.listen(db.engine, "before_cursor_execute", note)
+    prepared._Form.run = note_prepared
     try:
         yield statements
     finally:
+        prepared._Form.run = run_prepared
         event.remove(db.engine, "before_cursor_execute", note)
 
 

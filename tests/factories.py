@@ -5,7 +5,10 @@ import uuid
 from chat.accounts.actions import create_user
 from chat.accounts.passwords import hash_password
 from chat.accounts.queries import user_by_username
+from chat.core.db import db
+from chat.core.transaction import transaction
 from chat.messages.actions import post_message
+from chat.messages.models import Message
 from chat.rooms.actions import found_community, leave_room, set_role
 from chat.rooms.queries import public_room_named
 
@@ -37,5 +40,6 @@ def room(name):
 
 
 def say(author, room, text, *, key=None):
-    """Post with a fresh key."""
-    return post_message(author, room, text, key=key or str(uuid.uuid4()))
+    """Post, with a fresh key, and return the Message as it is stored."""
+    with transaction():
+        return db.session.get(Message, post_message(author, room, text, key=key or str(uuid.uuid4())).id)

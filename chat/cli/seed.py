@@ -22,7 +22,7 @@ from chat.core.errors import ChatError
 from chat.core.transaction import transaction
 from chat.messages.actions import delete_message, edit_message, post_message
 from chat.messages.models import Message
-from chat.messages.queries import people_named, rooms_named
+from chat.messages.queries import message_for, people_named, rooms_named
 from chat.rooms.actions import add_member, archive_room, change_room, create_room, found_community, join_room, mark_read
 from chat.rooms.models import Membership, Room
 from chat.rooms.queries import members, public_room_named
@@ -150,7 +150,8 @@ class Tidewater:
     def _say(self, place, author, text, at):
         room = self.rooms[place.name]
         first = text.replace("Worst case is 2.1 mAh instead of 340.", "").strip()
-        message = post_message(author, room, first, key=f"seed:{place.name}:{len(self.places[place.name])}")
+        posted = post_message(author, room, first, key=f"seed:{place.name}:{len(self.places[place.name])}")
+        message = message_for(author, posted.id)
         message.created_at = at
         self.dated.append((room.stream, message.seq, at))
         if first != text:

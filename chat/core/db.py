@@ -106,17 +106,24 @@ def begin_write():
     """End any read transaction of this session, forget what it read, and begin to write.
 
     What is read from here on is fresh: objects loaded before are read again when touched. Raises Busy when another
-    process keeps SQLite's lock for 2 seconds; the wait is a sleep, since waiting inside SQLite would stop the process.
+    process keeps SQLite's lock for 2 seconds.
     """
     db.session.rollback()
     db.session.expire_all()
+    patiently(lambda: db.session.connection(execution_options={"writes": True}), afterwards=db.session.rollback)
+
+
+def patiently(begin, *, afterwards=lambda: None):
+    """Call `begin()` until no other process holds SQLite's lock; after a failure, `afterwards()`. Busy after 2 seconds.
+
+    The wait is a sleep, since waiting inside SQLite would stop the process.
+    """
     deadline = time.monotonic() + 2
     while True:
         try:
-            db.session.connection(execution_options={"writes": True})
-            return
+            return begin()
         except OperationalError as error:
-            db.session.rollback()
+            afterwards()
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise Busy from error
             time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - only so that two who wait do not meet again

@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from chat.core.db import begin_write, db, is_sqlite, write_lock
 from chat.core.errors import Busy
+from chat.core.prepared import wrapped
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 PASSING = ("locked", "is full", "disk I/O", "lock timeout", "deadlock", "statement timeout")
 
 _within, _after = defaultdict(list), defaultdict(list)
+_commit_thread = None
 
 
 def on(event_type, *, within=(), after=()):
@@ -35,10 +37,13 @@ def on(event_type, *, within=(), after=()):
 
 
 class Transaction:
-    """What one transaction recorded. Calling it records an event. `handover` is for what commit makes public."""
+    """What one transaction recorded. Calling it records an event. `handover` is for what commit makes public.
 
-    def __init__(self):
-        self.events, self.handover, self._last = [], {}, {}
+    run   executes a Prepared statement in it: `record.run(prepared, name=value)` gives the rows. See core/prepared.py.
+    """
+
+    def __init__(self, run):
+        self.run, self.events, self.handover, self._last, self._meanwhile = run, [], {}, {}, {}
 
     def __call__(self, event):
         self.events.append(event)
@@ -47,12 +52,24 @@ class Transaction:
         """Have `function(transaction)` called once, after all *within* subscribers, still under the locks."""
         self._last[function] = None
 
+    def meanwhile(self, function):
+        """Have `function(transaction)` called once, when nothing is left but to commit, or while that goes on already.
+        It only computes; when it fails that is logged, and the commit goes on."""
+        self._meanwhile[function] = None
+
     def run_within(self):
         for event in self.events:  # also those that a subscriber records meanwhile
             for subscriber in _within[type(event)]:
                 subscriber(event, self)
         for function in self._last:
             function(self)
+
+    def run_meanwhile(self):
+        for function in self._meanwhile:
+            try:
+                function(self)
+            except Exception:
+                log.exception("While committing: %s failed; the change itself is stored.", function)
 
     def run_after(self):
         for event in self.events:
@@ -73,10 +90,10 @@ def transaction():
     unknown; the same request with the same key tells later.
     """
     info = db.session().info
-    if outer := info.get("transaction"):
-        yield outer
+    if "transaction" in info:
+        yield info["transaction"]
         return
-    current = Transaction()
+    current = Transaction(run_in_session)
     with write_lock if is_sqlite() else nullcontext():
         begin_write()
         info["transaction"] = current
@@ -84,10 +101,11 @@ def transaction():
             yield current
             db.session.flush()
             current.run_within()
-            db.session.commit()
+            current.run_meanwhile()
+            _commit()
         except OperationalError as error:
             db.session.rollback()
-            if error.connection_invalidated or any(sign in str(error.orig) for sign in PASSING):
+            if is_passing(error):
                 log.warning("A transaction could not finish: %s", error.orig)
                 raise Busy from error
             raise
@@ -99,10 +117,49 @@ def transaction():
     current.run_after()
 
 
+def outer():
+    """The transaction that is open around the caller, or None."""
+    return db.session().info.get("transaction") if db.session.registry.has() else None
+
+
+def run_in_session(prepared, **values):
+    """Execute a Prepared statement on the connection of the session, after what the session has not written yet."""
+    db.session.flush()
+    connection = db.session.connection()
+    cursor = connection.connection.cursor()
+    try:
+        return prepared.run(cursor, connection.dialect, values)
+    finally:
+        cursor.close()
+
+
+def is_passing(error):
+    """Whether the same transaction may succeed later. A lost connection leaves open whether it succeeded already."""
+    return error.connection_invalidated or any(sign in str(error.orig) for sign in PASSING)
+
+
+def commit_with(thread):
+    """In a process that serves: have SQLite write to the disk in this NativeThread, while others go on."""
+    global _commit_thread
+    _commit_thread = thread
+
+
+def _commit():
+    if _commit_thread is not None and is_sqlite():
+        db.session.flush()  # all that is left for the session to do is to learn that it was committed
+        connection = db.session.connection()
+        driver = connection.connection.driver_connection
+        try:
+            _commit_thread.run(driver.commit)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise wrapped(error, connection.dialect, driver.cursor(), "COMMIT") from error
+    db.session.commit()
+
+
 def release():
     """Give the database connection back: nobody waits for a lock, a turn or a native thread with one in hand.
 
     Ends this session's read transaction; what was read is read again when touched. Nothing inside `transaction()`.
     """
-    if "transaction" not in db.session().info:
+    if db.session.registry.has() and "transaction" not in db.session().info:
         db.session.rollback()

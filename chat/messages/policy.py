@@ -1,11 +1,22 @@
 """Who may do what to messages. What a room allows is in rooms/policy.py; these add whose message it is."""
 
 from chat.core.authorize import allow, deny
-from chat.rooms.policy import may
+from chat.rooms.policy import OUTSIDER, decide, may, standing_of
 
 
 def can_post(actor, room):
     return may(actor, room, "post")
+
+
+def may_post(place):
+    """`can_post` from a row of `queries.place_of`."""
+    standing = standing_of(place.role, place.membership_role, place.kind)
+    return decide(standing, "post", name=place.room_name, archived=place.archived)
+
+
+def is_hidden(place):
+    """Whether this person may not even know of the room."""
+    return standing_of(place.role, place.membership_role, place.kind) == OUTSIDER
 
 
 def can_edit(actor, message):

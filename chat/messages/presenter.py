@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
+import orjson
+
+from chat.accounts.models import User
 from chat.accounts.policy import can_invite
 from chat.accounts.presenter import PersonView, present_person, zone_of
 from chat.accounts.queries import users_by_id
@@ -44,6 +49,11 @@ class MessageView:
     def path(self):
         return f"/rooms/{self.room_id}/messages/{self.id}"
 
+    @cached_property
+    def json(self):
+        """`to_json`, encoded once: the frame and the acknowledgement hold the same object."""
+        return orjson.Fragment(orjson.dumps(self.to_json()))
+
     def to_json(self):
         """The wire's `message` object, see docs/protocol.md."""
         return {
@@ -71,6 +81,19 @@ class MessageView:
 
 def present(message, zone=UTC):
     """The view of a Message. `zone` only fills the clock that stands until the browser shows its own."""
+    mentions = [mention.user_id for mention in message.mentions]
+    return _present(message, present_person(message.author), mentions, zone)
+
+
+def present_sent(row, mentions):
+    """The same from the rows of `queries.find_by_key`."""
+    author = _person(
+        row.author_id, row.author_name, row.author_username, row.author_avatar, row.author_role, row.author_v
+    )
+    return _present(row, author, mentions)
+
+
+def _present(message, author, mentions, zone=UTC):
     return MessageView(
         id=message.id,
         room_id=message.room_id,
@@ -78,17 +101,54 @@ def present(message, zone=UTC):
         v=message.v,
         rev=message.rev,
         key=message.key,
-        author=present_person(message.author),
+        author=author,
         text=message.text,
         html=message.html,
         created_at=iso(message.created_at),
         clock=clock_words(message.created_at, zone),
         edited_at=iso(message.edited_at),
         deleted_at=iso(message.deleted_at),
-        mentions=[mention.user_id for mention in message.mentions],
+        mentions=mentions,
         mentions_room=message.mentions_room,
         is_emoji_only=is_emoji_only(message.text),
     )
+
+
+class Fresh(NamedTuple):
+    """A message that a transaction is about to commit, with the epoch and the head of `access` it is as new as."""
+
+    view: MessageView
+    epoch: str
+    access: int
+
+
+def present_posted(draft, place, *, id, seq, created_at):
+    """The view of a message at its posting: of a Draft, and the row of `queries.place_of` by which it was judged."""
+    moment = iso(created_at)
+    return MessageView(
+        id=id,
+        room_id=draft.room_id,
+        seq=seq,
+        v=seq,
+        rev=1,
+        key=draft.key,
+        author=_person(place.id, place.name, place.username, place.avatar, place.role, place.v),
+        text=draft.text,
+        html=draft.body.html,
+        created_at=moment,
+        clock=moment[11:16],
+        edited_at=None,
+        deleted_at=None,
+        mentions=list(draft.body.mentions),
+        mentions_room=draft.body.mentions_room,
+        is_emoji_only=is_emoji_only(draft.text),
+    )
+
+
+@lru_cache(maxsize=5000)
+def _person(id, name, username, avatar, role, v):
+    """The view of an author. Everything it shows is in the key, so it is never old."""
+    return present_person(User(id=id, name=name, username=username, avatar=avatar, role=role, v=v))
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,19 @@
 """Which messages, and how many are unread. Pages are found by number, so any page of any room costs the same."""
 
-from sqlalchemy import String, cast, func, literal, select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import Integer, String, bindparam, cast, func, insert, literal, select, true, type_coerce
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from chat.accounts.models import User
 from chat.core.db import db
 from chat.core.errors import NotFound
+from chat.core.ledger import read
+from chat.core.prepared import Prepared
 from chat.messages.models import Edit, Mention, Message
 from chat.rooms.models import Membership, Position, Room
 from chat.rooms.queries import room_for
+from chat.site.models import Site
+from chat.streams.log import ACCESS, room_stream
 from chat.streams.models import Stream
 
 PAGE = 50
@@ -28,9 +33,80 @@ def message_for(actor, message_id):
     return message
 
 
-def find_by_key(actor, key):
-    """The message that this author sent with this key, or None. One query."""
-    return db.session.scalar(select(Message).where(Message.author_id == actor.id, Message.key == key))
+# For every message posted: these run as they are, without the session. `run` is a transaction's, or `read`.
+
+_access = aliased(Stream)
+_PLACE = Prepared(
+    select(
+        Stream.head,
+        func.coalesce(_access.head, 0).label("access"),
+        Site.epoch,
+        Room.kind,
+        Room.name.label("room_name"),
+        type_coerce(Room.archived_at.is_not(None), Integer).label("archived"),
+        Membership.role.label("membership_role"),
+        User.id,
+        User.name,
+        User.username,
+        User.avatar,
+        User.role,
+        User.v,
+        type_coerce(User.deactivated_at.is_not(None), Integer).label("deactivated"),
+    )
+    .select_from(Room)
+    .join(Stream, Stream.name == bindparam("stream"))
+    .join(User, User.id == bindparam("author_id"))
+    .outerjoin(Membership, (Membership.room_id == Room.id) & (Membership.user_id == User.id))
+    .outerjoin(Site, true())
+    .outerjoin(_access, _access.name == ACCESS)
+    .where(Room.id == bindparam("room_id"))
+)
+
+
+def place_of(run, author_id, room_id):
+    """A room, a person and how they stand to it, the room's newest number and what that is as new as: the epoch and the
+    head of `access`. None when there is no such room or person. One query."""
+    rows = run(_PLACE, stream=room_stream(room_id), author_id=author_id, room_id=room_id)
+    return rows[0] if rows else None
+
+
+def _store(insert):
+    table = Message.__table__
+    names = [c.name for c in table.columns if c.name not in ("id", "rev", "edited_at", "deleted_at", "deleted_by_id")]
+    values = {name: bindparam(name) for name in names} | {"rev": 1}
+    stored = insert(table).values(values).on_conflict_do_nothing(index_elements=["author_id", "key"])
+    return stored.returning(table.c.id)
+
+
+_STORE = Prepared(sqlite=_store(sqlite.insert), postgresql=_store(postgresql.insert))
+_MENTION = Prepared(insert(Mention.__table__).values({c.name: bindparam(c.name) for c in Mention.__table__.columns}))
+
+
+def store_message(run, *, mentions, **values):
+    """Store a message with the people it names and return its id, or None when its author has used the key before."""
+    rows = run(_STORE, **values)
+    if not rows:
+        return None
+    message_id = rows[0].id
+    for user_id in mentions:
+        run(_MENTION, message_id=message_id, user_id=user_id, room_id=values["room_id"], seq=values["seq"])
+    return message_id
+
+
+_sender = {name: getattr(User, name).label(f"author_{name}") for name in ("name", "username", "avatar", "role", "v")}
+_SENT = Prepared(
+    select(*(c for c in Message.__table__.columns if c.name != "deleted_by_id"), *_sender.values())
+    .join(User, User.id == Message.author_id)
+    .where(Message.author_id == bindparam("author"), Message.key == bindparam("its_key"))
+)
+_NAMED = Prepared(select(Mention.user_id).where(Mention.message_id == bindparam("message")).order_by(Mention.user_id))
+
+
+def find_by_key(run, author_id, key):
+    """(message, [ids of the people it names]) as rows: what this author sent with this key. None if nothing. Two
+    queries."""
+    sent = run(_SENT, author=author_id, its_key=key)
+    return (sent[0], [row.user_id for row in run(_NAMED, message=sent[0].id)]) if sent else None
 
 
 def messages_by_id(ids):
@@ -110,17 +186,26 @@ def edits_of(message):
     return db.session.scalars(select(Edit).where(Edit.message_id == message.id).order_by(Edit.rev.desc())).all()
 
 
+_PEOPLE = Prepared(
+    select(User.id, User.name, User.username).where(
+        User.username.in_(bindparam("usernames", expanding=True)), User.deactivated_at.is_(None)
+    )
+)
+_ROOMS = Prepared(
+    select(Room.id, Room.name).where(Room.name.in_(bindparam("names", expanding=True)), Room.kind == "public")
+)
+
+
 def people_named(usernames):
     """{user name: (id, display name, path)}. One query, none for no names."""
     if not usernames:
         return {}
-    found = db.session.scalars(select(User).where(User.username.in_(usernames), User.deactivated_at.is_(None)))
-    return {user.username: (user.id, user.name, user.path) for user in found}
+    found = read(_PEOPLE, usernames=list(usernames))
+    return {user.username: (user.id, user.name, User.path.fget(user)) for user in found}
 
 
 def rooms_named(names):
     """{room name: (id, path)} of public rooms. One query, none for no names."""
     if not names:
         return {}
-    found = db.session.scalars(select(Room).where(Room.name.in_(names), Room.kind == "public"))
-    return {room.name: (room.id, room.path) for room in found}
+    return {room.name: (room.id, Room.path.fget(room)) for room in read(_ROOMS, names=list(names))}

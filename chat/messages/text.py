@@ -6,10 +6,11 @@ import re
 from dataclasses import replace
 
 from chat.core.errors import Invalid
+from chat.core.ledger import read
 from chat.core.transaction import release
 from chat.messages.formatting import EVERYONE, is_quick, names_in, render
-from chat.messages.queries import people_named, rooms_named
-from chat.rooms.policy import may
+from chat.messages.queries import people_named, place_of, rooms_named
+from chat.rooms.policy import decide, standing_of
 
 LONGEST = 20_000
 KEY = re.compile(r"[\x21-\x7e]{1,64}")
@@ -33,16 +34,26 @@ def check_key(key):
     return key
 
 
-def body_of(actor, room, text):
-    """Render a clean text for this room: look up whom and what it names, then format. Two short queries at most."""
-    actor_id, (people, rooms) = actor.id, names_in(text)
+def body_of(author_id, room_id, text):
+    """Render a clean text for this room: look up whom and what it names, then format. Three short queries at most, none
+    for a text that names nobody."""
+    people, rooms = names_in(text)
     names = {"people": people_named(people), "rooms": rooms_named(rooms)}
-    may_call_all = EVERYONE in people and bool(may(actor, room, "mention_all"))
+    may_call_all = EVERYONE in people and _may_call_all(author_id, room_id)
     if not is_quick(text):
         release()
     body = render(text, **names, may_call_all=may_call_all)
-    # One's own name links like any other, but calls nobody.
-    return replace(body, mentions=tuple(user_id for user_id in body.mentions if user_id != actor_id))
+    if author_id in body.mentions:  # one's own name links like any other, but calls nobody
+        body = replace(body, mentions=tuple(user_id for user_id in body.mentions if user_id != author_id))
+    return body
+
+
+def _may_call_all(author_id, room_id):
+    place = place_of(read, author_id, room_id)
+    if place is None:
+        return False
+    standing = standing_of(place.role, place.membership_role, place.kind)
+    return bool(decide(standing, "mention_all", name=place.room_name, archived=place.archived))
 
 
 def content_hash(room_id, text):

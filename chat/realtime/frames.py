@@ -41,6 +41,14 @@ def present(stream, entries):
     return make(stream, entries)
 
 
+def posted(stream, seq, view):
+    """The Frame of a message that is just being stored, from its MessageView. No query."""
+    html = str(_macro("messages/_message.html", "message_item")(view))
+    return Frame(
+        stream, seq, "message", {"stream": stream, "seq": seq, "change": "posted", "message": view.json, "html": html}
+    )
+
+
 def _frame(entry, event, body, **more):
     payload = {"stream": entry.stream, "seq": entry.seq, "change": entry.kind, **body}
     return Frame(entry.stream, entry.seq, event, payload, **more)

@@ -16,7 +16,7 @@ from collections import namedtuple
 from sqlalchemy import select, true
 
 from chat.core.db import db, snapshot
-from chat.realtime.frames import present
+from chat.realtime.frames import posted, present
 from chat.site.models import Site
 from chat.streams import log
 from chat.streams.models import Entry, Stream
@@ -27,6 +27,8 @@ BATCH = 100  # entries read and presented at once, in some 25 ms; then others ha
 Access = namedtuple("Access", "seq kind subject_id data")
 # What one snapshot showed of a stream: frames None when the log cannot be continued, revoked None when `access` cannot.
 Found = namedtuple("Found", "epoch access_head revoked head removals frames")
+# What a transaction handed over: its changes of `access`, and [(frame, the head of `access` it is as new as)].
+Ready = namedtuple("Ready", "epoch access_head access frames")
 
 
 class Subscription:
@@ -77,17 +79,22 @@ class Pump:
     # ---- from the transaction ---------------------------------------------------------------------------------------
 
     def capture(self, event, transaction):
-        """Subscriber, within: note what changed, so that its frames are built before the commit, under the lock."""
-        transaction.handover.setdefault("changes", []).extend(event.changes())
-        transaction.before_commit(self._hand_over)
+        """Subscriber, within: note what changed, so that its frames are built from the rows as this transaction wrote
+        them. What is handed over fresh needs no look at the rows, and is built while the commit goes on."""
+        changes, fresh = event.changes(), transaction.handover.get("fresh", ())
+        transaction.handover.setdefault("changes", []).extend(changes)
+        if all((change.stream, change.seq) in fresh for change in changes):
+            transaction.meanwhile(self._show_fresh)
+        else:
+            transaction.before_commit(self._hand_over)
 
     def _hand_over(self, transaction):
-        """Build the frames of streams that are followed here, with the epoch and the head of `access` they are as new
-        as."""
-        changes = transaction.handover["changes"]
+        """Under the lock: build the frames of streams that are followed here, with the epoch and the head of `access`
+        they are as new as."""
+        changes, fresh = transaction.handover["changes"], transaction.handover.get("fresh", ())
         wanted = {}
         for change in changes:
-            if change.stream in self.follows:
+            if change.stream in self.follows and (change.stream, change.seq) not in fresh:
                 wanted.setdefault(change.stream, set()).add(change.seq)
         access = [Access(c.seq, c.kind, c.subject_id, c.data) for c in changes if c.stream == log.ACCESS]
         if not wanted and not (access and self.follows):
@@ -97,23 +104,30 @@ class Pump:
             entries = db.session.scalars(select(Entry).where(Entry.stream == stream, Entry.seq.in_(numbers))).all()
             frames += present(stream, entries).values()
         epoch, access_head = self._epoch_and_access()
-        transaction.handover["ready"] = (epoch, access_head, access, frames)
+        transaction.handover["ready"] = Ready(epoch, access_head, access, [(frame, access_head) for frame in frames])
+
+    def _show_fresh(self, transaction):
+        """Build the frames of messages whose views were handed over, if they are followed here. Asks nothing."""
+        for (stream, seq), fresh in transaction.handover["fresh"].items():
+            if stream in self.follows:
+                nothing = Ready(fresh.epoch, fresh.access, [], [])
+                ready = transaction.handover.setdefault("ready", nothing)
+                ready.frames.append((posted(stream, seq, fresh.view), fresh.access))
 
     def wake(self, event, transaction):
         """Subscriber, after: send what the transaction handed over, and tell other processes. Once a transaction."""
-        changes = transaction.handover.pop("changes", ())
-        epoch, access_head, access, frames = transaction.handover.pop("ready", (self.epoch, 0, (), ()))
-        if frames or access:
-            if epoch != self.epoch:
-                self.start_afresh(epoch, access_head)
-            for change in access:
+        changes, ready = transaction.handover.pop("changes", ()), transaction.handover.pop("ready", None)
+        if ready is not None:
+            if ready.epoch != self.epoch:
+                self.start_afresh(ready.epoch, ready.access_head)
+            for change in ready.access:
                 if change.seq == self.access + 1:
                     self._handle_access(change)
-            for frame in frames:
+            for frame, access in ready.frames:
                 follow = self.follows.get(frame.stream)
                 if follow is not None and (follow.cursor is None or frame.seq > follow.cursor):
-                    follow.handed[frame.seq] = (frame, access_head)
-            for name in dict.fromkeys(frame.stream for frame in frames):
+                    follow.handed[frame.seq] = (frame, access)
+            for name in dict.fromkeys(frame.stream for frame, _ in ready.frames):
                 if name in self.follows:
                     self._advance(self.follows[name])
         for change in changes:

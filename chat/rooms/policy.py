@@ -30,21 +30,31 @@ IN_ARCHIVED = {"see", "leave", "archive", "history"}
 def standing(actor, room):
     """How `actor` stands to `room` now. One query, or none when the membership is at hand."""
     membership = membership_of(actor, room)
-    if membership and membership.role == "owner":
+    return standing_of(actor.role, membership and membership.role, room.kind)
+
+
+def standing_of(role, membership_role, kind):
+    """The same from plain values: a person's role here, their role in the room (None: not in it), the room's kind."""
+    if membership_role == "owner":
         return OWNER
-    runs_it = actor.role in ("owner", "admin") and not room.is_private
-    if runs_it:
-        return STEWARD if not (membership and membership.role) else OWNER
-    if membership and membership.role:
+    private = kind == "private"
+    if role in ("owner", "admin") and not private:
+        return OWNER if membership_role else STEWARD
+    if membership_role:
         return MEMBER
-    return OUTSIDER if room.is_private else VISITOR
+    return OUTSIDER if private else VISITOR
 
 
 def may(actor, room, verb):
+    return decide(standing(actor, room), verb, name=room.name, archived=room.archived_at is not None)
+
+
+def decide(standing, verb, *, name, archived=False):
+    """Whether someone who stands so to the room of this name may do this: `may` from plain values."""
+    if archived and verb not in IN_ARCHIVED:
+        return deny(f"#{name} is archived. Open it again first.")
     standings, refusal = TABLE[verb]
-    if room.archived_at and verb not in IN_ARCHIVED:
-        return deny(f"#{room.name} is archived. Open it again first.")
-    return allow if standing(actor, room) in standings else deny(refusal.format(room=room.name))
+    return allow if standing in standings else deny(refusal.format(room=name))
 
 
 def can_create_room(actor):

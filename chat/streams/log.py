@@ -4,13 +4,16 @@ The row lock on a stream's head, held until commit, makes commit order and numbe
 number back: no holes. One global id as a cursor would skip rows, since ids are taken before rows commit.
 """
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ARRAY, String, any_, bindparam, delete, func, insert, select, update
 
+from chat.core import ledger
 from chat.core.clock import now
 from chat.core.db import db, is_sqlite
 from chat.core.errors import Invalid
+from chat.core.prepared import Prepared
 from chat.streams.models import Entry, Stream
 
 ACCESS, SITE = "access", "site"
@@ -65,6 +68,33 @@ def lock(*names):
         db.session.expire_all()
 
 
+def together(unit, *names, waiting=nullcontext):
+    """Return what `unit(record)` gives, once it is stored, with these streams locked while it runs. Many units share a
+    transaction: see chat/core/ledger.py."""
+    return ledger.together(unit, names=names, lock=lock_rows, waiting=waiting)
+
+
+_NAMES = bindparam("names", type_=ARRAY(String))
+_ROWS = (
+    select(Stream.name).where(Stream.name == any_(_NAMES)).order_by(func.array_position(_NAMES, Stream.name))
+)  # in the order in which the names are given
+_LOCK, _LOCK_FREE = (Prepared(postgresql=_ROWS.with_for_update(skip_locked=free)) for free in (False, True))
+
+
+def lock_rows(run, names, *, wait):
+    """`lock` in one statement, for PostgreSQL. Returns the names it holds: all, or without waiting what was free."""
+    rows = run(_LOCK if wait else _LOCK_FREE, names=sorted(set(names), key=_rank))
+    return [row.name for row in rows]
+
+
+_ADVANCE = Prepared(update(Stream).where(Stream.name == bindparam("stream")).values(head=bindparam("seq")))
+
+
+def advance(run, stream, seq):
+    """Take number `seq`, the one after the head that was read under the lock: `next_seq` within a unit."""
+    run(_ADVANCE, stream=stream, seq=seq)
+
+
 def next_seq(name):
     """Take the next number of a stream that this transaction has locked."""
     return db.session.execute(
@@ -76,11 +106,13 @@ def next_seq(name):
     ).scalar_one()
 
 
+_WRITE = Prepared(insert(Entry.__table__).values({c.key: bindparam(c.key) for c in Entry.__table__.columns}))
+
+
 def write(event, transaction):
     """Subscriber: store the entries of an event, in the transaction that made it."""
     for change in event.changes():
-        db.session.add(Entry(**change._asdict(), created_at=now()))
-    db.session.flush()
+        transaction.run(_WRITE, **change._asdict(), created_at=now())
 
 
 def heads(names):

@@ -41,12 +41,13 @@ def test_the_hash_tells_rooms_and_texts_apart():
 
 
 def test_ones_own_name_is_a_link_but_calls_nobody(alice, bob, general):
-    body = body_of(alice, general, "@alice and @bob")
+    body = body_of(alice.id, general.id, "@alice and @bob")
 
     assert body.mentions == (bob.id,)
     assert 'href="/people/alice"' in body.html
 
 
 def test_a_text_that_names_nobody_asks_the_database_nothing(alice, general):
+    author_id, room_id = alice.id, general.id
     with assert_queries(0):
-        body_of(alice, general, "Just words, and an e-mail: none")
+        body_of(author_id, room_id, "Just words, and an e-mail: none")

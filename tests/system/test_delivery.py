@@ -40,7 +40,7 @@ from chat.rooms.actions import (
 from chat.rooms.models import Membership, Room
 from chat.streams import log
 from chat.streams.models import Entry, Stream
-from tests.factories import person, room
+from tests.factories import person, room, say
 from tests.system.server import wait_until
 from tests.system.tab import Tab
 from tests.system.wire import Gone
@@ -220,7 +220,7 @@ class Delivery(RuleBasedStateMachine):
             authors = [c for c in TABS if TABS[c] != username and self.is_member(name, TABS[c])]
             if authors and self.is_member(name, username):
                 author = person(TABS[authors[0]])
-                message = post_message(author, self.room(name), "before", key=f"{authors[0]}-0-{uuid.uuid4()}")
+                message = say(author, self.room(name), "before", key=f"{authors[0]}-0-{uuid.uuid4()}")
                 remove_member(person(OWNER), self.room(name), person(username))
                 edit_message(author, message, "after")
 

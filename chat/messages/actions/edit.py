@@ -22,7 +22,7 @@ def edit_message(actor, message, text, *, rev=None):
     Raises  Invalid; Forbidden; NotFound when it was deleted; Conflict, with the message as it is, for an older `rev`.
     """
     text = clean(text)
-    body = body_of(actor, message.room, text)
+    body = body_of(actor.id, message.room_id, text)
     with transaction() as record:
         lock(message.room.stream)
         room_for(actor, message.room_id)

@@ -88,8 +88,8 @@ class ChatNamespace(BaseNamespace):
 
     def on_message(self, connection, actor, form):
         limiter.take("send", actor.id, because="You are writing very fast.")
-        message = post_in(actor, form.room, form.text, key=form.key)
-        return {"message": present(message).to_json()}
+        posted = post_in(actor, form.room, form.text, key=form.key, waiting=connection.in_line)
+        return {"message": posted.json}
 
     def on_edit(self, connection, actor, form):
         limiter.take("edit", actor.id)
