@@ -88,9 +88,16 @@ class Manager(socketio.Manager):
             self._leave(transport, found)
 
     def get_participants(self, namespace, room):
-        if room is None or self.is_sid_room(namespace, room):
-            known = self.rooms.get(namespace, {}).get(None, {})
-            yield from list(known.items()) if room is None else [(room, known[room])]
+        known = self.rooms.get(namespace, {}).get(None, {})
+        if room is None:
+            yield from list(known.items())
+        elif not isinstance(room, str):  # several rooms: everybody in any of them, once
+            found = {}
+            for one in room:
+                found.update(self.get_participants(namespace, one))
+            yield from found.items()
+        elif room in known:
+            yield room, known[room]
         elif found := self.named.get((namespace, room)):
             yield from [(transport.sids[namespace], transport.sid) for transport in found.members]
 
