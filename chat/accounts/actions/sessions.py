@@ -1,6 +1,7 @@
 import secrets
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from flask import current_app
 from sqlalchemy import update
 
 from chat.accounts.events import SessionEnded, UserEnded
@@ -15,7 +16,7 @@ from chat.core.transaction import transaction
 from chat.streams.log import ACCESS, lock, next_seq
 
 LIFETIME = timedelta(days=90)  # however much it is used; unused it ends after queries.IDLE
-NOTED_EVERY = timedelta(minutes=5)
+NOTED_EVERY, WRITTEN_EVERY = timedelta(minutes=5), timedelta(seconds=10)
 
 
 def begin_session(user, *, address="", user_agent=""):
@@ -40,17 +41,34 @@ def begin_session(user, *, address="", user_agent=""):
 
 
 def note_use(session):
-    """Remember that a session is in use, at most every five minutes, and return it. Not while the database is busy."""
+    """Remember that a session is in use, at most every five minutes, and return it. Not while the database is busy.
+
+    Many that are due at once, as after a restart, are written together: each alone would be a transaction for every
+    client that comes back.
+    """
     moment = now()
     if moment - session.seen_at >= NOTED_EVERY:
-        session_id = session.id
+        used = current_app.extensions.setdefault("sessions_used", InUse())
+        used.ids.add(session.id)
+        if moment - used.written_at >= WRITTEN_EVERY:
+            used.write(moment)
+    return session
+
+
+class InUse:
+    """Sessions whose use has yet to be written down."""
+
+    def __init__(self):
+        self.ids, self.written_at = set(), datetime.min.replace(tzinfo=UTC)
+
+    def write(self, moment):
+        ids, self.ids, self.written_at = list(self.ids), set(), moment
         try:
             with transaction():
-                stale = Session.id == session_id, Session.seen_at <= moment - NOTED_EVERY
+                stale = Session.id.in_(ids), Session.seen_at <= moment - NOTED_EVERY
                 db.session.execute(update(Session).where(*stale).values(seen_at=moment))
         except Busy:
-            pass
-    return session
+            self.ids.update(ids)
 
 
 def end_session(actor, session):

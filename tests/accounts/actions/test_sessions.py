@@ -136,6 +136,24 @@ def test_use_is_noted_every_five_minutes_and_not_in_between(token, monkeypatch):
     assert session_for(token).seen_at == began + timedelta(minutes=10, seconds=1)
 
 
+def test_the_use_of_many_that_come_back_at_once_is_written_together(alice, bob, carol, monkeypatch):
+    began, written = now(), []
+    tokens = [begin_session(person) for person in (alice, bob, carol)]
+    monkeypatch.setattr(
+        sessions_module, "transaction", lambda original=sessions_module.transaction: written.append(1) or original()
+    )
+    at(monkeypatch, began + timedelta(minutes=6))
+    for token in tokens * 2:
+        session_for(token)
+    assert len(written) == 1, "the first one's; the others wait for company"
+
+    at(monkeypatch, began + timedelta(minutes=6, seconds=11))
+    session_for(tokens[1])
+
+    assert len(written) == 2
+    assert {session_for(token).seen_at for token in tokens[1:]} == {began + timedelta(minutes=6, seconds=11)}
+
+
 def test_a_busy_database_is_no_reason_to_turn_anybody_away(token, monkeypatch):
     def busy():
         raise Busy
