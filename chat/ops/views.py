@@ -48,9 +48,11 @@ def metrics():
 
 def _registry():
     live, lag, registry = current_app.extensions["live"], current_app.extensions["lag"], CollectorRegistry()
-    bus = live.bus
+    bus, streams = live.bus, current_app.extensions["event_streams"]
     for name, words, value in (
-        ("parley_connections", "Websocket connections of this process", len(live.connections)),
+        ("parley_connections", "Websockets and event streams of this process", len(live.connections)),
+        ("parley_event_streams", "Event streams among them", len(streams)),
+        ("parley_event_streams_owed_bytes", "Bytes that wait for their readers", streams.owed),
         ("parley_streams", "Streams this process follows", len(live.pump.follows)),
         ("parley_people_here", "People online or away", len(live.presence.shown)),
         ("parley_bus_degraded", "1 while other processes are not heard over the message queue", bus.degraded),

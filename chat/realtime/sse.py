@@ -273,6 +273,7 @@ class EventStream:
         self.is_ending = self.is_cut = True
         self.line.clear()
         self.held.clear()
+        self.owed = 0
         self.wake.set()
         if self.peer and not self.over.is_set():
             self.peer.shut()
@@ -321,6 +322,11 @@ class EventStreams:
 
     def __len__(self):
         return len(self._open)
+
+    @property
+    def owed(self):
+        """Bytes that wait for their readers."""
+        return sum(stream.owed for stream in self._open.values())
 
     def open(self, session, token, *, rooms=None, last_id=None, sock=None):
         """A new EventStream, subscribed and greeted. Waits.
