@@ -4,6 +4,7 @@ import time
 
 EVERY = 0.02
 ALARM = 0.05
+LATE = 0.005
 
 
 class LoopLag:
@@ -16,6 +17,7 @@ class LoopLag:
     def __init__(self, sleep):
         self.sleep = sleep
         self.last = self.worst = 0.0
+        self.turns = self.late = 0  # how often it woke, and of those more than LATE too late
         self.over = 0  # how often it was more than ALARM
         self.busy_worst, self.busy_over = 0.0, 0  # the same for the processor time between two turns
 
@@ -28,4 +30,6 @@ class LoopLag:
             self.busy_over += busy > ALARM
             self.last = max(0.0, time.monotonic() - began - EVERY)
             self.worst = max(self.worst, self.last)
+            self.turns += 1
+            self.late += self.last > LATE
             self.over += self.last > ALARM

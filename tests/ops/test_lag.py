@@ -37,6 +37,12 @@ def test_more_than_fifty_milliseconds_is_an_alarm(monkeypatch):
     assert watched(monkeypatch, [0, 0.049, 0.051, 1.0]).over == 2
 
 
+def test_more_than_five_milliseconds_is_late(monkeypatch):
+    watch = watched(monkeypatch, [0, 0.004, 0.006, 1.0])
+
+    assert (watch.turns, watch.late) == (4, 2)
+
+
 def test_waking_early_is_not_late(monkeypatch):
     watch = watched(monkeypatch, [-0.001])
 

@@ -78,11 +78,12 @@ def test_metrics_count_connections_and_frames(metrics, live, alice, bob, general
 
 def test_metrics_tell_how_late_the_event_loop_was(app, metrics):
     lag = app.extensions["lag"]
-    lag.last, lag.worst, lag.over = 0.25, 0.5, 3
+    lag.last, lag.worst, lag.over, lag.turns, lag.late = 0.25, 0.5, 3, 900, 7
 
     now = metrics()
     assert (now["parley_loop_lag_seconds"], now["parley_loop_lag_worst_seconds"]) == (0.25, 0.5)
     assert now["parley_loop_lag_alarms_total"] == 3
+    assert (now["parley_loop_turns_total"], now["parley_loop_late_total"]) == (900, 7)
 
 
 @pytest.mark.parametrize(
