@@ -7,7 +7,7 @@ NODE_18 := command -v npm >/dev/null && node -e 'process.exit(parseInt(process.v
 JS_TESTS = $(shell find tests/js -name '*.test.js' -o -name '*.test.mjs' 2>/dev/null | sort)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-js lint lock vendor vendor-check clean
+.PHONY: help run dev test test-js bench lint lock vendor vendor-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -33,6 +33,11 @@ test-js: ## the JavaScript tests alone
 		echo "Skipped: the JavaScript tests need Node 18 or newer and npm."; \
 	fi
 
+bench: $(VENV)/.installed-bench ## measure beside Node and others, 15 minutes; ARGS="--quick --only fanout" a part
+	@tests/bench/install.sh
+	@$(MAKE) --no-print-directory node_modules/.installed
+	@$(BIN)/python -m tests.bench.run $(ARGS)
+
 lint: $(VENV)/.installed-dev node_modules/.installed ## ruff and eslint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -54,7 +59,7 @@ vendor-check: ## compare static/vendor with its checksums
 	@cd static/vendor && sha256sum --check --quiet SHA256SUMS
 
 clean: ## remove what the commands made, but never data/
-	rm -rf $(VENV) node_modules .pytest_cache .ruff_cache .hypothesis .coverage htmlcov test-results
+	rm -rf $(VENV) node_modules .pytest_cache .ruff_cache .hypothesis .coverage htmlcov test-results bench-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv, where there is one, is faster; pip needs nothing but Python. Both check every hash. Bytecode is compiled now
@@ -71,6 +76,10 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(call install,$<)
+	@touch $@
+
+$(VENV)/.installed-bench: tests/bench/requirements.txt $(VENV)/.installed-dev
 	$(call install,$<)
 	@touch $@
 

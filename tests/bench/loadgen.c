@@ -855,6 +855,7 @@ int main(int count, char **values) {
               && !seen.refused && !seen.closed;
 
     say("ok", ok ? "true" : "false");
+    say("finished", settled() ? "true" : "false"); /* false: the server was still behind when the waiting ended */
     say("connections", "%d", ask.connections);
     say("connected", "%d", connected);
     say("room_size", "%d", ask.room_size);

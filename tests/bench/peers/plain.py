@@ -1,6 +1,7 @@
-"""Flask-SocketIO as its documentation shows it, on eventlet: rooms, relaying what it is sent. Knows nobody, stores nothing.
+"""Flask-SocketIO as its documentation shows it, on eventlet: rooms, relaying what it is sent.
 
-PORT; PAD: bytes of padding, so that its frames are as large as Parley's; REDIS: address, for several processes.
+Knows nobody, stores nothing. PORT; PAD: bytes of padding, so that its frames are as large as Parley's; REDIS: address,
+for several processes.
 """
 
 import eventlet
