@@ -1,7 +1,10 @@
+import fcntl
 import logging
+from contextlib import contextmanager
 from logging.config import fileConfig
 
 from flask import current_app
+from sqlalchemy import text
 
 from alembic import context
 
@@ -69,6 +72,37 @@ def run_migrations_offline():
         context.run_migrations()
 
 
+ONE_AT_A_TIME = 0x5061726C  # the number of the advisory lock: "Parl"
+
+
+@contextmanager
+def alone_on_this_machine():
+    """One process at a time changes the tables; the others wait, and then find them changed. Several may start together.
+    Taken before the database is opened: SQLite refuses whoever opens it while it becomes a write-ahead one."""
+    folder = current_app.config["PARLEY"].data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "migrating", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def alone(connection):
+    """The same between machines, on PostgreSQL. The connection loses its timeouts, as changing a large table may take
+    longer than any request."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.execute(text("SET statement_timeout = 0"))
+    connection.execute(text("SET lock_timeout = 0"))
+    connection.execute(text(f"SELECT pg_advisory_lock({ONE_AT_A_TIME})"))
+    connection.commit()  # the lock is the session's; the migration begins a transaction of its own
+    try:
+        yield
+    finally:
+        connection.invalidate()  # ends the session, its lock and its settings
+
+
 def run_migrations_online():
     """Run migrations in 'online' mode.
 
@@ -93,7 +127,7 @@ def run_migrations_online():
 
     connectable = get_engine()
 
-    with connectable.connect() as connection:
+    with alone_on_this_machine(), connectable.connect() as connection, alone(connection):
         context.configure(connection=connection, target_metadata=get_metadata(), **conf_args)
 
         with context.begin_transaction():
