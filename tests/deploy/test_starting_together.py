@@ -1,15 +1,21 @@
-"""Several processes that start at once on an empty database: one makes the tables, the others wait for them."""
+"""Several processes may start at once on one database: whoever comes while another changes the tables waits for it."""
 
+import fcntl
 import os
+import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import contextmanager
 
+import psycopg
 import pytest
 
 from tests.system.postgresql import PostgreSQL
-from tests.system.server import ROOT
+from tests.system.server import ROOT, wait_until
 
-TOGETHER = 4
+HELD = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted = %s"
+TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 
 
 @pytest.fixture(scope="module")
@@ -19,32 +25,55 @@ def postgresql():
     cluster.stop()
 
 
-def upgrade_together(folder, **environ):
-    """The last lines of `flask db upgrade` in several processes that began together; all must succeed."""
-    command = [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"]
-    environ = os.environ | {"DATA_DIR": str(folder), **environ}
-    running = [
-        subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for _ in range(TOGETHER)
-    ]
-    said = [process.communicate(timeout=60)[0] for process in running]
-    assert [process.returncode for process in running] == [0] * TOGETHER, said
-    return said
+@contextmanager
+def upgrading(folder, **environ):
+    """`flask db upgrade`, running; it must succeed once the block is left."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"],
+        cwd=ROOT,
+        env=os.environ | {"DATA_DIR": str(folder), **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+    finally:
+        process.kill()
 
 
-def steps(said):
-    return [line for text in said for line in text.splitlines() if "Running upgrade" in line]
+def waits_for(path):
+    """Whether somebody waits for the lock on this file: /proc/locks marks waiting with an arrow."""
+    inode = path.stat().st_ino
+    with open("/proc/locks") as locks:
+        return any(re.search(rf"-> FLOCK .*:{inode} ", line) for line in locks)
 
 
-def test_sqlite_is_made_once(tmp_path):
-    said = upgrade_together(tmp_path)
+def test_on_one_machine_the_second_waits_for_the_first(tmp_path):
+    path = tmp_path / "migrating"
+    with open(path, "w") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        with upgrading(tmp_path):
+            wait_until(lambda: waits_for(path), seconds=60, what="it to wait for its turn")
+            assert not (tmp_path / "parley.db").exists(), "it has not even opened the database"
+            fcntl.flock(first, fcntl.LOCK_UN)
 
-    assert len(steps(said)) == len(set(steps(said))) > 0, "each step was taken by one process"
+    with sqlite3.connect(tmp_path / "parley.db") as made:
+        assert made.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
 
 
 @pytest.mark.services
-def test_postgresql_is_made_once(tmp_path, postgresql):
-    said = upgrade_together(tmp_path, DATABASE_URL=postgresql.database())
+def test_on_several_machines_the_second_waits_for_the_first(tmp_path, postgresql):
+    url = postgresql.database()
+    number = int(re.search(r"ONE_AT_A_TIME = (\w+)", (ROOT / "migrations/env.py").read_text())[1], 16)
+    with psycopg.connect(url, autocommit=True) as first:
+        first.execute("SELECT pg_advisory_lock(%s)", [number])
+        with upgrading(tmp_path, DATABASE_URL=url):
+            wait_until(lambda: first.execute(HELD, [False]).fetchone()[0], seconds=60, what="it to wait for its turn")
+            assert first.execute(TABLES).fetchone() == (0,)
+            first.execute("SELECT pg_advisory_unlock(%s)", [number])
 
-    assert len(steps(said)) == len(set(steps(said))) > 0, "each step was taken by one process"
-    assert "Traceback" not in postgresql.log()
+        assert first.execute(TABLES).fetchone()[0] > 5
+        assert first.execute(HELD, [True]).fetchone() == (0,), "it gave the lock back"
