@@ -18,7 +18,7 @@ from datetime import datetime
 from gunicorn.http import wsgi
 
 from chat.server import async_mode, lifecycle
-from chat.server.slow_body import PacedSocket
+from chat.server.bodies import CarefulReader, PacedSocket
 
 QUICK_SECONDS = 1.5  # all of a quick stop
 LAST_REQUEST_SECONDS = 0.5  # an idle connection may still send a request on its way; then it ends
@@ -94,7 +94,7 @@ class OrderedStop:
         # A client that stops reading, or half a body and then silence, would otherwise hold a connection for ever. A
         # websocket may be silent: its own ping notices a dead peer.
         sock.settimeout(None if websocket else self.cfg.timeout or None)
-        req.unreader.sock = PacedSocket(sock)
+        req.unreader.sock, req.body.reader = PacedSocket(sock), CarefulReader(req.body.reader)
         try:
             return super().handle_request(listener_name, req, sock, addr)
         except TimeoutError:
@@ -108,7 +108,7 @@ class OrderedStop:
         began = datetime.now()
         self.connections[sock] = "request"
         sock.settimeout(self.cfg.timeout or None)  # whoever says "upgrade" may send a body to any address
-        req.unreader.sock = PacedSocket(sock)
+        req.unreader.sock, req.body.reader = PacedSocket(sock), CarefulReader(req.body.reader)
         self.cfg.pre_request(self, req)
         resp, environ = wsgi.create(req, sock, addr, listener_name, self.cfg)
         environ["wsgi.multithread"] = True

@@ -1,6 +1,11 @@
-"""The bodies of requests must keep coming."""
+"""The bodies of requests: they must keep coming, and whatever is wrong with them is the client's affair.
+
+To the application both are a client that has gone: an OSError, which Werkzeug answers with 400.
+"""
 
 import time
+
+from gunicorn.http.errors import ParseException
 
 FIRST_SECONDS = 15  # for a body to arrive, and a second more for each
 BYTES_PER_SECOND = 1000  # of it that have: a slow telephone is faster
@@ -28,3 +33,17 @@ class PacedSocket:
 
     def __getattr__(self, name):
         return getattr(self.sock, name)
+
+
+class CarefulReader:
+    """Reads a body for gunicorn. A chunk or trailer that is none would else be an error of ours: 500 and a traceback
+    in the log, whenever somebody likes."""
+
+    def __init__(self, reader):
+        self.reader = reader
+
+    def read(self, size):
+        try:
+            return self.reader.read(size)
+        except ParseException as error:
+            raise ConnectionError(f"the body cannot be read: {error}") from None
