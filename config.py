@@ -254,6 +254,7 @@ class Settings:
         return getattr(self, f"limit_{verb}")
 
 
+MOST_ON_SQLITE = 4  # server processes; six that all write were slower together than one alone
 SAMPLES = ("changeme", "secret", "dev", "development", "your-secret-key")
 
 
@@ -281,6 +282,14 @@ def load(environ=None):
             [
                 f"WEB_CONCURRENCY is {values['workers']}, but MESSAGE_QUEUE_URL is empty: several processes need a "
                 "message queue between them. Set MESSAGE_QUEUE_URL=redis://localhost:6379/0, or WEB_CONCURRENCY=1"
+            ]
+        )
+    if values["workers"] > MOST_ON_SQLITE and values.get("database_url", "sqlite").startswith("sqlite"):
+        raise ConfigError(
+            [
+                f"WEB_CONCURRENCY is {values['workers']}, but with SQLite one process writes at a time, and more than "
+                f"{MOST_ON_SQLITE} wait for each other too long. Set DATABASE_URL=postgresql://…, or "
+                f"WEB_CONCURRENCY={MOST_ON_SQLITE}"
             ]
         )
     values["data_dir"] = values["data_dir"].absolute()

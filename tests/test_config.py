@@ -33,7 +33,7 @@ def problem(tmp_path, **environ):
     ],
 )
 def test_a_queue_may_be(tmp_path, url):
-    assert load(tmp_path, MESSAGE_QUEUE_URL=url, WEB_CONCURRENCY="4").message_queue_url == url
+    assert load(tmp_path, MESSAGE_QUEUE_URL=url, WEB_CONCURRENCY="2").message_queue_url == url
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,15 @@ def test_several_processes_without_a_queue_are_refused(tmp_path):
     said = problem(tmp_path, WEB_CONCURRENCY="2")
 
     assert "WEB_CONCURRENCY is 2" in said and "MESSAGE_QUEUE_URL=redis://" in said
+
+
+def test_more_processes_than_sqlite_bears_are_refused(tmp_path):
+    queue = {"MESSAGE_QUEUE_URL": "redis://localhost"}
+    said = problem(tmp_path, WEB_CONCURRENCY="5", **queue)
+
+    assert "WEB_CONCURRENCY is 5" in said and "DATABASE_URL=postgresql://" in said
+    assert load(tmp_path, WEB_CONCURRENCY="4", **queue).workers == 4
+    assert load(tmp_path, WEB_CONCURRENCY="64", DATABASE_URL="postgresql://localhost/parley", **queue).workers == 64
 
 
 def test_a_process_does_everything_unless_told_otherwise(tmp_path):
