@@ -9,6 +9,7 @@ from flask import current_app
 
 import config
 from chat.cli.doctor import doctor
+from chat.cli.epoch import epoch
 from chat.cli.flood import flood
 from chat.cli.people import people
 from chat.cli.seed import seed
@@ -17,7 +18,7 @@ MASK = "•" * 8
 
 
 def register(app):
-    for command in (people, seed, flood, doctor, show_config, new_secret):
+    for command in (people, seed, flood, doctor, epoch, show_config, new_secret):
         app.cli.add_command(command)
 
 

@@ -4,12 +4,12 @@ from sqlalchemy.exc import IntegrityError
 
 from chat.core.clock import now
 from chat.core.db import db
-from chat.core.errors import Conflict, Invalid
+from chat.core.errors import Conflict, Invalid, NotFound
 from chat.core.transaction import transaction
 from chat.site.models import Site
 from chat.site.names import one_line
 from chat.site.queries import the_site
-from chat.streams.log import ACCESS, SITE, create
+from chat.streams.log import ACCESS, SITE, create, lock
 
 HUES = (205, 280, 330, 25, 70, 130)  # of the accent, in degrees; each passes the contrast check in both themes
 
@@ -25,7 +25,7 @@ def create_site(name, hue=HUES[0]):
     with transaction():
         if the_site():
             raise _set_up_already()
-        site = Site(id=1, name=name, hue=hue, sign_up="invite", epoch=secrets.token_urlsafe(16), created_at=now())
+        site = Site(id=1, name=name, hue=hue, sign_up="invite", epoch=_new_epoch(), created_at=now())
         db.session.add(site)
         try:
             db.session.flush()
@@ -34,6 +34,20 @@ def create_site(name, hue=HUES[0]):
         create(SITE)
         create(ACCESS)
     return site
+
+
+def begin_epoch():
+    """From here on no number that anybody holds means anything: pages are loaded anew. Raises NotFound before the
+    community has been founded. No session ends."""
+    with transaction():
+        lock(SITE)
+        if the_site() is None:
+            raise NotFound("There is no community in this database yet.")
+        the_site().epoch = _new_epoch()
+
+
+def _new_epoch():
+    return secrets.token_urlsafe(16)
 
 
 def _set_up_already():

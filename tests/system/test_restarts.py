@@ -8,13 +8,13 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 from websocket import WebSocketException
 
 from chat.core.db import db
-from chat.core.transaction import transaction
 from chat.messages.models import Message
-from chat.site.models import Site
+from chat.site.actions import begin_epoch
+from chat.site.queries import the_site
 from chat.streams import log
 from tests.system.conftest import new_room
 from tests.system.server import Server, wait_until
@@ -94,15 +94,14 @@ def test_another_epoch_reloads_every_page_and_ends_no_session_by_itself(own_serv
     alice, bob = Tab([server], "alice"), Tab([server], "bob")
     alice.connect(server), bob.connect(server)
     read_all(alice, bob)
+    before = alice.epoch
 
-    def begin_anew():
-        with transaction():
-            db.session.execute(update(Site).values(epoch="another"))
-
-    server.act(begin_anew)
+    server.act(begin_epoch)
     wait_until(lambda: [alice.read(0.1), bob.read(0.1)] and not (alice.connected or bob.connected))
 
-    assert (alice.epoch, bob.epoch, alice.reloads) == ("another", "another", 2)
+    epoch = server.act(lambda: the_site().epoch)
+    assert (alice.epoch, bob.epoch, alice.reloads) == (epoch, epoch, 2)
+    assert epoch != before
     alice.connect(server), bob.connect(server)
     alice.wire.call("message", {"room": room, "text": "in the new time", "key": "k"})
     read_all(alice, bob)
