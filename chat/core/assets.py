@@ -43,9 +43,10 @@ EXPORT = re.compile(
     r"^export (?P<default>default )?(?=(?:async )?(?:function\*?|class|const)\b(?: (?!extends\b)(?P<name>\w+))?)",
     re.MULTILINE,
 )
+LATER = re.compile(r"""\bimport\("(parley/[\w/]+)"\)""")
 BEYOND_JOINING = re.compile(
     r"^(?:import|export)\b.*"  # in a form that the two above do not know
-    r"|.*\bimport(?:\.meta|\s*\().*"
+    r"|.*\bimport(?:\.meta|\s*\((?!\"parley/[\w/]+\"\))).*"
     r"|^(?!.*\basync\b)(?=\S).*\bawait\b.*"  # outside a function
     r"|.*\b_(?:m\d+|default)\b.*",  # our own names
     re.MULTILINE,
@@ -148,17 +149,23 @@ class Assets:
     def join_modules(self):
         """Put what the entry needs of our own into the entry, and say whether that was possible.
 
-        Modules of others stay apart, and those that have to run before them.
+        Modules of others stay apart, those that have to run before them, and those that are imported later, if at all.
         """
         first = next((i for i, name in enumerate(self.order) if not is_own(name)), 0)
         apart = [name for i, name in enumerate(self.order) if i < first or not is_own(name)]
         try:
             texts = {name: (self.folder / name).read_text() for name in self.order}
+            later = [file_name(bare) for text in texts.values() for bare in LATER.findall(text)]
+            for name in later:
+                if name not in self.by_name or name in self.order or self.imported_by(name):
+                    raise Unjoinable(f"{name} comes later, but is missing, needed at once, or needs others.")
             entry = make(ENTRY, joined(texts, apart).encode())
         except Unjoinable as reason:
             log.warning("Modules are sent one by one: %s", reason)
             return False
-        self.by_name = {name: asset for name, asset in self.by_name.items() if not is_own(name) or name in apart}
+        self.by_name = {
+            name: asset for name, asset in self.by_name.items() if not is_own(name) or name in (*apart, *later)
+        }
         self.by_name[ENTRY] = entry
         return True
 

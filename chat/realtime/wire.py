@@ -122,6 +122,7 @@ SERVER = {
         "tick": ("stream", "seq"),
         "subscribed": ("stream", "head"),
         "reset": ("stream", "reason"),
+        "gone": ("stream", "reason"),
         "bye": ("reason", "after_ms"),
     },
     "/presence": {"typing": ("room", "user", "on"), "presence": ("user", "state")},

@@ -1,9 +1,10 @@
-"""docs/protocol.md is held against wire.py, and its two programs are run."""
+"""docs/protocol.md is held against wire.py, and its programs are run; that in HTML by tests/browser."""
 
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,12 @@ from sqlalchemy import select
 
 from chat.core import errors
 from chat.core.db import db
+from chat.messages.actions import post_message
 from chat.messages.models import Message
-from chat.realtime import wire
-from tests.factories import PASSWORD
+from chat.realtime import sse, wire
+from chat.rooms.models import Room
+from chat.rooms.queries import public_room_named
+from tests.factories import PASSWORD, person
 from tests.system.server import Server, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +50,29 @@ def test_every_code_is_there():
     assert all(rows(code) for code in codes)
 
 
+def test_every_status_of_a_request_is_there_with_its_code():
+    refusals = {(found.status, found.code) for found in vars(errors).values() if hasattr(found, "code")}
+
+    for status, code in {*refusals, (404, "unknown_event")}:
+        assert re.search(rf"^\| {status} \| .*`{code}`", PAGE, re.MULTILINE), (status, code)
+
+
+def test_the_request_that_is_shown_may_be_sent():
+    [(event, data)] = re.findall(r"^POST /api/v1/do/(\w+)\n(\{.*\})$", PAGE, re.MULTILINE)
+
+    assert wire.parse("/chat", event, json.loads(data)).text == "Is this thing on?"
+
+
+def test_the_bounds_of_event_streams_are_those_of_the_code():
+    assert f"One person may have {sse.MOST_OF_A_PERSON} streams at a time" in PAGE
+    assert f"one process {sse.MOST:,} (`busy`)" in PAGE
+    assert f"up to {sse.MOST_ROOMS}, only" in PAGE
+    assert f"A comment, `:`, comes every {sse.SILENCE} s." in PAGE
+    assert f"Whoever leaves {sse.MOST_OWED >> 20} MiB unread, or anything for {sse.MOST_SECONDS} s" in PAGE
+    assert f"at most\n{sse.MOST_ID >> 10} KiB" in PAGE
+    assert f"retry: {sse.COME_BACK_MS}\n" in PAGE
+
+
 def test_its_examples_are_what_clients_may_send():
     for line in re.findall(r'^\["(\w+)", (\{.*\})\]$', PAGE, re.MULTILINE):
         event, data = line[0], line[1]
@@ -63,9 +90,12 @@ def server(request, founded, tmp_path_factory):
     server.stop()
 
 
-def program(language, folder):
-    path = folder / f"client.{'py' if language == 'python' else 'mjs'}"
-    path.write_text(re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[-1])
+def program(heading, folder):
+    """The first listing below a heading, as a file."""
+    section = PAGE.partition(f"# {heading}\n")[2]
+    language, text = re.search(r"^```(python|js|sh)\n(.*?)^```", section, re.MULTILINE | re.DOTALL).groups()
+    path = folder / f"client.{ {'python': 'py', 'js': 'mjs', 'sh': 'sh'}[language] }"
+    path.write_text(text)
     return path
 
 
@@ -81,7 +111,7 @@ def run(command, folder):
 
 
 def test_the_program_in_python_says_hello_and_hears_itself(server, tmp_path):
-    said = run([sys.executable, program("python", tmp_path), server.url, "bob", PASSWORD, "1"], tmp_path)
+    said = run([sys.executable, program("A client in Python", tmp_path), server.url, "bob", PASSWORD, "1"], tmp_path)
 
     assert said == "Bob posted: Hello from Python\n"
     assert len(stored(server, "Hello from Python")) == 1
@@ -91,7 +121,49 @@ def test_the_program_in_javascript_says_hello_and_hears_itself(server, tmp_path)
     if not shutil.which("node") or not (ROOT / "node_modules/socket.io-client").exists():
         pytest.skip("needs Node and node_modules")
     os.symlink(ROOT / "node_modules", tmp_path / "node_modules")
-    said = run(["node", program("js", tmp_path), server.url, server.cookie("alice"), "2"], tmp_path)
+    said = run(["node", program("A client in JavaScript", tmp_path), server.url, server.cookie("alice"), "2"], tmp_path)
 
     assert said == "Alice posted: Hello from JavaScript\n"
     wait_until(lambda: stored(server, "Hello from JavaScript"))
+
+
+def test_the_program_with_nothing_but_http_says_hello_and_hears_itself(server, tmp_path):
+    program_ = program("A client with nothing but HTTP", tmp_path)
+    said = run([sys.executable, program_, server.url, "ada", PASSWORD, "2"], tmp_path)
+
+    assert said == "Ada posted: Hello over HTTP\n"
+    assert len(stored(server, "Hello over HTTP")) == 1
+
+
+def test_the_script_follows_a_room_when_its_connection_is_cut(server, tmp_path):
+    if not shutil.which("curl"):
+        pytest.skip("needs curl")
+    room = server.act(lambda: public_room_named("general").id)
+    script = program("Following", tmp_path)
+    output = tmp_path / "said"
+    with open(output, "wb") as file:
+        follower = subprocess.Popen(
+            ["sh", script, server.url, server.cookie("bob"), str(room)],
+            cwd=tmp_path,
+            stdout=file,
+            start_new_session=True,
+        )
+    try:
+        wait_until(lambda: (tmp_path / "last-id").exists() and (tmp_path / "last-id").read_text())
+        for n in range(3):
+            text = f"over and over {n}"
+            server.act(
+                post_message,
+                lambda: person("alice"),
+                lambda: db.session.get(Room, room),
+                text,
+                key=f"{output}{n}"[-64:],
+            )
+            wait_until(lambda text=text: text in output.read_text())
+            wait_until(lambda: subprocess.run(["pkill", "-P", str(follower.pid), "curl"], check=False).returncode == 0)
+    finally:
+        os.killpg(follower.pid, signal.SIGKILL)
+        follower.wait(10)
+    numbers = [json.loads(line)["seq"] for line in output.read_text().splitlines() if '"seq"' in line]
+    assert len(numbers) >= 3
+    assert numbers == sorted(set(numbers))

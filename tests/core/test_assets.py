@@ -167,6 +167,29 @@ def test_what_cannot_be_joined_for_certain_is_sent_module_by_module(folder, line
     assert "parley/models/stream" in json.loads(found.import_map)["imports"]
 
 
+def test_what_is_imported_later_stays_apart(folder):
+    (folder / "js/rare.js").write_text("export const rare = 1\n")
+    with open(folder / "js/models/stream.js", "a") as file:
+        file.write('async function find() { return import("parley/rare") }\n')
+
+    found = assets.Assets(folder)
+
+    assert found.is_joined
+    assert json.loads(found.import_map)["imports"]["parley/rare"] == found.url("js/rare.js")
+    assert found.url("js/rare.js") not in found.module_preloads
+    assert b"export const rare" in found.by_name["js/rare.js"].body
+
+
+@pytest.mark.parametrize("rare", [None, 'import { gap } from "parley/models/gap"\n', 'import "@hotwired/stimulus"\n'])
+def test_what_is_imported_later_needs_nothing_else_or_all_is_sent_module_by_module(folder, rare):
+    if rare:
+        (folder / "js/rare.js").write_text(rare)
+    with open(folder / "js/models/stream.js", "a") as file:
+        file.write('async function find() { return import("parley/rare") }\n')
+
+    assert not assets.Assets(folder).is_joined
+
+
 def test_the_modules_of_the_product_can_be_joined():
     assert assets.Assets().is_joined
 

@@ -1,4 +1,4 @@
-"""Event streams of a real server: cut, revoked, restarted, and not read. PARLEY_SSE_CUTS says how often the first is cut."""
+"""Event streams of a real server: cut, revoked, restarted, not read. PARLEY_SSE_CUTS says how often they are cut."""
 
 import json
 import os

@@ -3,16 +3,19 @@ import { Backoff } from "parley/models/backoff"
 
 const ANSWER_WITHIN = 10_000
 const RESTART_TAKES = 30_000
+const PATIENCE = 3 // websockets that cannot be had while the server answers: then an event stream does
 const EVENTS = ["hello", "message", "member", "room", "me", "site", "tick", "subscribed", "reset", "gone"]
 const PRESENCE_EVENTS = ["typing", "presence"]
 
-// The one socket of this tab, with its two namespaces. It lives as long as the tab and survives every visit.
-// Coming back is ours to pace: the server may say when, and a person may say now.
+// The one socket of this tab, with its two namespaces, or the event stream that stands in for it. It lives as long as the
+// tab and survives every visit. Coming back is ours to pace: the server may say when, and a person may say now.
 export class Connection {
   #backoff = new Backoff({ base: 500, cap: 8000 })
   #timer = null
   #isWanted = false
   #comeBackAt = 0
+  #failures = 0
+  #events = null // instead of the socket, where none comes through
   state = "connecting" // connecting, online, offline, restarting
   heardAt = Date.now()
 
@@ -31,13 +34,13 @@ export class Connection {
     for (const name of EVENTS) this.chat.on(name, (payload) => { this.#heard(); this.on.event(name, payload) })
     this.presence.on("connect", () => this.on.presenceConnected())
     for (const name of PRESENCE_EVENTS) this.presence.on(name, (payload) => this.on.presence(name, payload))
-    addEventListener("online", () => this.retry())
+    addEventListener("online", () => { this.retry(); this.#events?.probe() })
     addEventListener("offline", () => this.#leave()) // else the socket hangs until a ping is missed, half a minute later
     addEventListener("pageshow", (event) => { if (event.persisted) this.retry() })
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.retry() })
   }
 
-  get isOnline() { return this.chat.connected }
+  get isOnline() { return this.#events ? this.#events.isOpen : this.chat.connected }
 
   open() {
     if (this.#isWanted) return
@@ -48,8 +51,7 @@ export class Connection {
   close() {
     this.#isWanted = false
     clearTimeout(this.#timer)
-    this.chat.disconnect()
-    this.presence.disconnect()
+    this.#leave()
   }
 
   // Somebody wants it now, or the network is back.
@@ -62,16 +64,19 @@ export class Connection {
   // The acknowledgement, or null when there is none: the connection ended, or nobody answered in time.
   async ask(event, payload) {
     if (!this.isOnline) return null
+    if (this.#events) return this.#events.ask(event, payload)
     return this.chat.timeout(ANSWER_WITHIN).emitWithAck(event, payload).catch(() => null)
   }
 
   // May be lost.
   tell(event, payload) {
-    if (this.presence.connected) this.presence.volatile.emit(event, payload)
+    if (this.#events?.isOpen) this.#events.ask(event, payload)
+    else if (this.presence.connected) this.presence.volatile.emit(event, payload)
   }
 
   #attempt() {
     clearTimeout(this.#timer)
+    if (this.#events) return this.#events.open()
     this.chat.connect()
     this.presence.connect()
   }
@@ -79,15 +84,14 @@ export class Connection {
   #connected() {
     this.#heard()
     this.#backoff.reset()
-    this.#comeBackAt = 0
+    this.#comeBackAt = this.#failures = 0
     this.#become("online")
     this.on.connected()
   }
 
   #lost() {
-    if (this.state !== "restarting") this.#become("offline")
+    this.#away()
     this.on.disconnected()
-    this.#later()
   }
 
   // The server may refuse a namespace, which is about me; everything else is about the way there.
@@ -99,6 +103,11 @@ export class Connection {
         return this.on.refused(code)
       }
     }
+    this.#away()
+    if (++this.#failures >= PATIENCE) this.#fallBack()
+  }
+
+  #away() {
     const isRestarting = this.state === "restarting" && Date.now() < this.#comeBackAt + RESTART_TAKES
     this.#become(isRestarting ? "restarting" : "offline")
     this.#later()
@@ -117,6 +126,41 @@ export class Connection {
   #leave() {
     this.chat.disconnect()
     this.presence.disconnect()
+    this.#events?.close()
+  }
+
+  // Everything but websockets comes through: something on the way does not know them.
+  async #fallBack() {
+    const answer = await fetch("/healthz", { cache: "no-store" }).catch(() => null)
+    const { EventLine } = answer?.ok ? await import("parley/lib/event_line").catch(() => ({})) : {}
+    if (!EventLine || this.#events || this.isOnline || !this.#isWanted) return
+    this.#leave()
+    this.#events = new EventLine({
+      opened: () => { this.#connected(); this.on.presenceConnected() },
+      event: (name, payload) => {
+        this.#heard()
+        if (name === "bye") this.#bye(payload)
+        else if (EVENTS.includes(name)) this.on.event(name, payload)
+      },
+      pinged: () => { this.#heard(); this.on.pinged() },
+      closed: (code) => this.#closed(code),
+      freed: () => this.#freed(),
+    })
+    this.#attempt()
+  }
+
+  #closed(code) {
+    if (code !== "unauthorized" && code !== "forbidden") return this.#lost()
+    this.#isWanted = false
+    this.on.disconnected()
+    this.on.refused(code)
+  }
+
+  #freed() {
+    const events = this.#events
+    this.#events = null
+    events?.leave()
+    if (this.#isWanted) this.#attempt()
   }
 
   #later() {
