@@ -13,6 +13,7 @@ from chat.realtime.live import MOST_BYTES
 from chat.realtime.namespaces.chat import ChatNamespace
 from chat.realtime.namespaces.presence import PresenceNamespace
 from chat.realtime.sse import MOST_ROOMS
+from chat.site.queries import the_site
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 csrf.exempt(bp)  # `who_asks` asks for the token where there is a cookie
@@ -63,6 +64,8 @@ def do(event):
         raise UnknownEvent("There is no event of that name.")
     form = wire.parse(namespace, event, sent_json())
     live, actor = current_app.extensions["live"], session.user
+    if "realtime" not in live.settings.roles:
+        live.pump.epoch = the_site().epoch  # such a process does not poll, and would not know
     # `here` is about a stream that is open. All else stands by itself, on a connection that nothing is sent to.
     connection = (event == "here" and current_app.extensions["event_streams"].of(session)) or visit(session, token)
     answer = getattr(NAMESPACES[namespace](live), f"on_{event}")(connection, actor, form)

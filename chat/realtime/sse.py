@@ -29,7 +29,7 @@ BATCH = 64 * 1024  # bytes after which an id stands: a slow client that is cut h
 SEND_BUFFER = 128 * 1024  # of the kernel; left alone it would grow to 4 MiB for each client that does not read
 SILENCE = 15  # seconds; then a comment is sent
 LOST_MS = 40_000  # without a word from the client's system; then the connection is over
-LAST_WORDS = 1  # seconds for what was sent last to be read
+LAST_WORDS = 0.5  # seconds for what was sent last to be read
 COME_BACK_MS = 2000
 MOST_ID = 4096
 MOST_ROOMS = 50  # named in one request
@@ -262,7 +262,7 @@ class EventStream:
         return self.peer is not None and not self.over.is_set() and self.peer.has_left()
 
     def end(self):
-        """End after what was put, or after a second if the client does not read it. May wait."""
+        """End after what was put, or in a moment if the client does not read it. May wait."""
         self.is_ending = True
         self.wake.set()
         if self.peer and not self.over.wait(LAST_WORDS):
@@ -374,7 +374,7 @@ class EventStreams:
 
     def stop(self, quick):
         """All have been told `bye`, which ends them; cut those that do not read it. Waits."""
-        deadline = time.monotonic() + (LAST_WORDS / 4 if quick else LAST_WORDS)
+        deadline = time.monotonic() + (LAST_WORDS / 2 if quick else 2 * LAST_WORDS)
         while self._open and time.monotonic() < deadline:
             self.live.pump.sleep(0.02)
         for stream in list(self._open.values()):

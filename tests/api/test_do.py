@@ -101,6 +101,17 @@ def test_resume_answers_what_a_websocket_would_be_answered(do, live, alice, bob,
     assert answer.json == live(bob).emit("resume", asked)
 
 
+def test_a_process_that_only_serves_pages_answers_resume_all_the_same(do, app, alice, general, pump):
+    object.__setattr__(app.config["PARLEY"], "roles", ("web",))
+    epoch, pump.epoch = pump.epoch, None
+    say(alice, general, "1")
+
+    answer = do("resume", {"epoch": epoch, "streams": {general.stream: 8}}).json
+
+    assert answer["epoch"] == epoch
+    assert len(answer["streams"][general.stream]["frames"]) == 1
+
+
 def test_others_see_who_writes_and_who_is_here(do, browser, live, alice, bob, general, presence):
     stream, socket = EventClient(browser), live(alice, general)
 
