@@ -11,4 +11,4 @@ def now():
 
 def iso(moment):
     """ISO 8601 with milliseconds and `Z`, or None for None."""
-    return moment and moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment and moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -47,6 +47,15 @@ NOTED = re.compile(rf"{PERSON.pattern}|{ROOM.pattern}|:([a-z0-9_+-]{{2,40}}):", 
 EVERYONE = "room"
 
 
+# Whatever any rule of Markdown, the link finder, a name, an emoji or the cleaner could act on: a text without it is
+# shown as it was typed. Said too broadly it costs time, said too narrowly it is a mistake, which a test looks for.
+# White space other than the blank is trimmed here and kept there.
+_ODD = r"&<>\\`*_~\[\]|@\#^\x00-\x09\x0b-\x1f\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff"
+TOUCHED = re.compile(rf"[{_ODD}]|:(?! ?\Z|[ \n])|//| (?:\n|\Z)|\n(?:[-+=: ]|[0-9]{{1,9}}[.)](?:[ \n]|\Z))")
+SUSPECT = re.compile(rf"[{_ODD}:/\n]")  # one look at each character; most texts have none of these
+BEGINS = re.compile(r"[-+=: \n]|[0-9]{1,9}[.)](?:[ \n]|\Z)|\Z")
+
+
 @dataclass(frozen=True)
 class Body:
     """A rendered text: its HTML, the ids of the people it names, and whether it calls the whole room."""
@@ -58,9 +67,9 @@ class Body:
 
 def names_in(text):
     """(user names, room names) that a text may mean, lower case. More than it does mean: code is not left out."""
-    people = {match.group(1).lower() for match in PERSON.finditer(text)}
+    people = {match.group(1).lower() for match in PERSON.finditer(text)} if "@" in text else set()
     people |= {name.rstrip("._-") for name in people}
-    return people, {match.group(1).lower() for match in ROOM.finditer(text)}
+    return people, {match.group(1).lower() for match in ROOM.finditer(text)} if "#" in text else set()
 
 
 def render(text, *, people, rooms, may_call_all=False):
@@ -70,12 +79,27 @@ def render(text, *, people, rooms, may_call_all=False):
     rooms   {room name: (id, path)} of the rooms that everyone may know of.
     Raises  Busy when very much is waiting to be formatted.
     """
+    if is_plain(text):
+        return Body(_paragraphs(text))
     if is_quick(text):
         return _render(text, people, rooms, may_call_all)
     try:
         return _formatting.run(_render, text, people, rooms, may_call_all)
     except Full:
         raise Busy from None
+
+
+def is_plain(text):
+    """Whether nothing in a text means anything but itself."""
+    if BEGINS.match(text) or text[-1] in " \n":
+        return False
+    return SUSPECT.search(text) is None or TOUCHED.search(text) is None
+
+
+def _paragraphs(text):
+    """A plain text as HTML: blank lines part paragraphs, other line ends are line ends."""
+    parts = [part.replace("\n", "<br>\n") for part in re.split(r"\n\n+", text)] if "\n\n" in text else None
+    return "<p>" + ("</p>\n<p>".join(parts) if parts else text.replace("\n", "<br>\n")) + "</p>"
 
 
 def is_quick(text):
@@ -99,6 +123,8 @@ def _cells(text):
 
 def is_emoji_only(text):
     """Whether a text is nothing but a few emoji, which are then shown large."""
+    if text.isascii() and ":" not in text:
+        return False
     text = "".join(text.split())
     return 0 < len(text) <= 24 and emoji.purely_emoji(emoji.emojize(text, language="alias"))
 

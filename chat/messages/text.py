@@ -58,5 +58,5 @@ def _may_call_all(author_id, room_id):
 
 def content_hash(room_id, text):
     """Tells a retry from another message under the same key."""
-    content = {"room": room_id, "thread": None, "text": text, "attachments": [], "reply_to": None}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    content = f'{{"attachments": [], "reply_to": null, "room": {room_id}, "text": {json.dumps(text)}, "thread": null}}'
+    return hashlib.sha256(content.encode()).hexdigest()

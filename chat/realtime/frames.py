@@ -1,12 +1,15 @@
 """Entries of a stream → the frames that clients get: each subject as it is now, in the shape the page itself shows."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from flask import get_template_attribute
 
 from chat.accounts.presenter import present_person
 from chat.accounts.queries import users_by_id
 from chat.core.db import db
+from chat.core.mold import Mold, blank, escaped
 from chat.messages.presenter import present as present_message
 from chat.messages.presenter import present_place
 from chat.messages.queries import messages_by_id, unread_counts
@@ -15,6 +18,8 @@ from chat.rooms.presenter import people_in, present_line, present_room
 from chat.rooms.queries import memberships_of_room, memberships_of_user, positions
 from chat.site.queries import the_site
 from chat.streams.log import subject_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,56 @@ def present(stream, entries):
 
 def posted(stream, seq, view):
     """The Frame of a message that is just being stored, from its MessageView. No query."""
-    html = str(_macro("messages/_message.html", "message_item")(view))
+    html = _html_of_new(view)
     return Frame(
         stream, seq, "message", {"stream": stream, "seq": seq, "change": "posted", "message": view.json, "html": html}
     )
+
+
+# What differs between two messages just posted that look alike, by its name in the mold.
+SAID = ("id", "room_id", "seq", "v", "rev", "key", "created_at", "clock")
+AUTHOR = ("id", "name", "username", "path", "initials", "hue", "v")
+_molds = {}
+
+
+def _html_of_new(view):
+    """What `message_item` draws for a message just posted, from a mold where it can be had."""
+    item, author = _macro("messages/_message.html", "message_item"), view.author
+    key = (item, author.kind, author.avatar_path is None, view.mentions_room, view.is_emoji_only)
+    mold = _molds.get(key)
+    if mold is None and key not in _molds:
+        html = str(item(view))
+        mold = Mold(str(item(_with_blanks(view))))
+        if mold.fill(_values(view)) != html:
+            logger.warning("Messages cannot be drawn from a mold: the partial does more with a value than to show it.")
+            mold = None
+        if len(_molds) > 100:  # templates that are edited while this runs
+            _molds.clear()
+        _molds[key] = mold
+        return html
+    return str(item(view)) if mold is None else mold.fill(_values(view))
+
+
+def _with_blanks(view):
+    author = replace(
+        view.author,
+        avatar_path=view.author.avatar_path and blank("author_avatar_path"),
+        **{name: blank(f"author_{name}") for name in AUTHOR},
+    )
+    said = {name: blank(name) for name in SAID}
+    return replace(view, author=author, html=blank("html"), mentions=[blank("mentions")], **said)
+
+
+def _values(view):
+    values = {name: escaped(getattr(view, name)) for name in SAID}
+    values["html"], values["mentions"] = view.html, ",".join(map(str, view.mentions))
+    return values | _values_of_author(view.author)
+
+
+@lru_cache(maxsize=5000)
+def _values_of_author(author):
+    values = {f"author_{name}": escaped(getattr(author, name)) for name in AUTHOR}
+    return values | {"author_avatar_path": author.avatar_path and escaped(author.avatar_path)}
 
 
 def _frame(entry, event, body, **more):

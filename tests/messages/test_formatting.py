@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.messages import formatting
-from chat.messages.formatting import is_emoji_only, names_in, render
+from chat.messages.formatting import is_emoji_only, is_plain, names_in, render
 
 PEOPLE = {"bob": (3, "Bob <b>", "/people/bob"), "ann.lee": (4, "Ann Lee", "/people/ann.lee")}
 ROOMS = {"general": (1, "/rooms/1"), "sea-trial_2": (2, "/rooms/2"), "हिन्दी": (5, "/rooms/5")}
@@ -92,6 +92,54 @@ def test_tables_can_be_scrolled_and_keep_their_alignment():
     assert '<th align="left">a</th>' in shown
     assert '<td align="right"><strong>2</strong></td>' in shown
     assert "<td>3</td>" in shown
+
+
+# Plain texts, which take a shorter way
+
+LETTERS = st.sampled_from("ab c\n.,:;-+=/()'\"!?%$0123456789{}é日😀\u200d\ufe0f#@*_~`[]|<>&\\^\t\xa0\u2003\u2028h")
+TRICKS = st.sampled_from(
+    [
+        "http",
+        "www.",
+        "mailto: ",
+        "a.b",
+        "1. ",
+        "- ",
+        "10) ",
+        "(c)",
+        "...",
+        "--",
+        "x: y",
+        "//",
+        ": ",
+        "\n\n",
+        "a=b",
+        "+1",
+    ]
+)
+ORDINARY = st.text("abc dé日,.!?'\"()😀\n:/1", min_size=1)
+
+
+@settings(max_examples=1000)
+@given(st.lists(LETTERS | TRICKS | st.characters(), max_size=30).map("".join) | ORDINARY)
+def test_the_short_way_leads_where_the_long_one_does(text):
+    if is_plain(text):
+        assert render(text, people=PEOPLE, rooms=ROOMS) == formatting._render(text, PEOPLE, ROOMS, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Is this thing on?", 'Yes: it is, "all" of it (50 %)!\nand/or\n\n3 o\'clock 😀', "日本語。", "1.5 m", "a - b"],
+)
+def test_what_people_mostly_write_takes_the_short_way(text):
+    assert is_plain(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " a", "a ", "a\n", "- a", "1. a", "a\n# b", "*a*", "a@b", "https://a.example", "a\xa0b"]
+)
+def test_what_may_mean_more_does_not(text):
+    assert not is_plain(text)
 
 
 # Links

@@ -1,4 +1,9 @@
+import hashlib
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chat.core.errors import Invalid
 from chat.messages.text import body_of, check_key, clean, content_hash
@@ -38,6 +43,14 @@ def test_keys_are_visible_characters():
 def test_the_hash_tells_rooms_and_texts_apart():
     assert content_hash(1, "a") == content_hash(1, "a")
     assert len({content_hash(1, "a"), content_hash(2, "a"), content_hash(1, "b")}) == 3
+
+
+@given(st.integers(0, 2**31), st.text())
+def test_the_hash_is_that_of_json_with_sorted_keys(room_id, text):
+    """As it is stored with messages that are years old."""
+    content = {"room": room_id, "thread": None, "text": text, "attachments": [], "reply_to": None}
+
+    assert content_hash(room_id, text) == hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def test_ones_own_name_is_a_link_but_calls_nobody(alice, bob, general):
