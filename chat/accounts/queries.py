@@ -3,7 +3,7 @@
 from datetime import timedelta
 from hashlib import sha256
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from chat.accounts.models import Invite, InviteUse, Session, User
@@ -12,6 +12,8 @@ from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import NotFound
+from chat.core.ledger import read
+from chat.core.prepared import Prepared
 
 IDLE = timedelta(days=14)
 MOST_SHOWN = 500
@@ -22,6 +24,10 @@ def token_hash(token):
     return sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
+def _is_live(moment, idle_since):
+    return (Session.revoked_at.is_(None), Session.expires_at > moment, Session.seen_at > idle_since)
+
+
 def live_session(token):
     """The Session of this cookie with its user, or None when it was revoked, ran out, was idle too long, or its person
     may no longer come in. One query."""
@@ -30,15 +36,15 @@ def live_session(token):
         select(Session)
         .join(Session.user)
         .options(contains_eager(Session.user))
-        .where(Session.token_hash == token_hash(token), *_is_live(moment), User.deactivated_at.is_(None))
+        .where(Session.token_hash == token_hash(token), *_is_live(moment, moment - IDLE), User.deactivated_at.is_(None))
     ).first()
 
 
 def sessions_of(user):
     """Where a person is signed in, the one used last first."""
-    return db.session.scalars(
-        select(Session).where(Session.user_id == user.id, *_is_live(now())).order_by(Session.seen_at.desc(), Session.id)
-    ).all()
+    moment = now()
+    live = select(Session).where(Session.user_id == user.id, *_is_live(moment, moment - IDLE))
+    return db.session.scalars(live.order_by(Session.seen_at.desc(), Session.id)).all()
 
 
 def own_session(actor, session_id):
@@ -56,13 +62,27 @@ def live_session_ids(ids):
         db.session.scalars(
             select(Session.id)
             .join(Session.user)
-            .where(Session.id.in_(ids), *_is_live(moment), User.deactivated_at.is_(None))
+            .where(Session.id.in_(ids), *_is_live(moment, moment - IDLE), User.deactivated_at.is_(None))
         )
     )
 
 
-def _is_live(moment):
-    return (Session.revoked_at.is_(None), Session.expires_at > moment, Session.seen_at > moment - IDLE)
+_LIVE = Prepared(
+    select(Session.id, Session.user_id, Session.seen_at)
+    .join(Session.user)
+    .where(
+        Session.token_hash == bindparam("token_hash"),
+        *_is_live(bindparam("moment"), bindparam("idle_since")),
+        User.deactivated_at.is_(None),
+    )
+)
+
+
+def live_session_row(token):
+    """What `live_session` finds, as a row of id, user_id and seen_at, without the session's objects. One query."""
+    moment = now()
+    rows = read(_LIVE, token_hash=token_hash(token), moment=moment, idle_since=moment - IDLE)
+    return rows[0] if rows else None
 
 
 def is_id(value):

@@ -13,15 +13,15 @@ import logging
 import threading
 import time
 from collections import deque
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 from sqlalchemy.exc import OperationalError
 
 from chat.core.blocking import NativeThread, Waiter, soon
-from chat.core.db import db, patiently, write_lock
+from chat.core.db import db, patiently, snapshot, write_lock
 from chat.core.errors import Busy
 from chat.core.prepared import wrapped
-from chat.core.transaction import Transaction, commit_with, is_passing, outer, run_in_session, transaction
+from chat.core.transaction import Transaction, commit_with, is_passing, outer, release, run_in_session, transaction
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,18 @@ def read(prepared, **values):
     return _serving.read(prepared, values)
 
 
+@contextmanager
+def glance():
+    """Yields `ask(prepared, **values)`, whose answers all come from one moment. For a few quick questions: nothing
+    inside may wait for anything else."""
+    if _serving is None or outer():
+        with snapshot():
+            yield run_in_session
+    else:
+        with _serving.glance() as ask:
+            yield ask
+
+
 class _Unit:
     __slots__ = ("answer", "error", "lock", "names", "record", "waiter", "work")
 
@@ -71,7 +83,7 @@ class Ledger:
         self.on_sqlite = self.engine.dialect.name == "sqlite"
         self.groups = self.units = 0
         self.aside, self._places = {}, threading.Semaphore(ASIDE)
-        self._questions = None
+        self._questions = self._looking = None
 
     def start(self):
         """From here on `together` and `read` of this process come here."""
@@ -90,6 +102,7 @@ class Ledger:
             time.sleep(0.005)
 
     def store(self, unit, waiting):
+        release()
         (self.aside.get(unit.names) or self.line).put(unit)
         with waiting():
             unit.waiter.wait()
@@ -116,6 +129,21 @@ class Ledger:
             self._questions = self.engine.raw_connection()
             self._asking = self._questions.cursor()
         return prepared.run(self._asking, self.engine.dialect, values)
+
+    @contextmanager
+    def glance(self):
+        connection = self._looking if self.on_sqlite else self.engine.raw_connection()
+        if connection is None:
+            connection = self._looking = self.engine.raw_connection()
+        cursor = connection.cursor()
+        cursor.execute("BEGIN" if self.on_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield lambda prepared, **values: prepared.run(cursor, self.engine.dialect, values)
+        finally:
+            cursor.close()
+            connection.rollback()
+            if not self.on_sqlite:
+                connection.close()
 
 
 class _Line:

@@ -28,6 +28,7 @@ PASSING = ("locked", "is full", "disk I/O", "lock timeout", "deadlock", "stateme
 
 _within, _after = defaultdict(list), defaultdict(list)
 _commit_thread = None
+_open = 0  # transactions of this process; with none open nobody has to look for theirs
 
 
 def on(event_type, *, within=(), after=()):
@@ -93,10 +94,12 @@ def transaction():
     if "transaction" in info:
         yield info["transaction"]
         return
+    global _open
     current = Transaction(run_in_session)
     with write_lock if is_sqlite() else nullcontext():
         begin_write()
         info["transaction"] = current
+        _open += 1
         try:
             yield current
             db.session.flush()
@@ -114,12 +117,13 @@ def transaction():
             raise
         finally:
             del info["transaction"]
+            _open -= 1
     current.run_after()
 
 
 def outer():
     """The transaction that is open around the caller, or None."""
-    return db.session().info.get("transaction") if db.session.registry.has() else None
+    return db.session().info.get("transaction") if _open and db.session.registry.has() else None
 
 
 def run_in_session(prepared, **values):

@@ -12,12 +12,13 @@ class Connection:
     user_id      the person; session_id: the signed-in session it stands on
     lock         held while its subscriptions are made or changed, so that these happen one after the other
     ready        set once it has been welcomed; its events wait for that
+    streams      names that the pump knows it under, active or registered; a dict for its order
     transport    of the fast path, or None
     """
 
     __slots__ = (
-        "alive", "lock", "presence_sid", "ready", "room_on_screen", "session_id", "sid", "token", "transport",
-        "transport_id", "user_id",
+        "alive", "lock", "presence_sid", "ready", "room_on_screen", "session_id", "sid", "streams", "token",
+        "transport", "transport_id", "user_id",
     )  # fmt: skip
     is_told_gone = False  # that a room is not theirs any more; others have `room_removed` and ask
 
@@ -26,7 +27,7 @@ class Connection:
         self.token, self.transport = token, transport
         self.presence_sid = None
         self.lock, self.ready = Turns(), Gate()
-        self.alive = True
+        self.alive, self.streams = True, {}
         self.room_on_screen = None
 
     def wants(self, room_id):

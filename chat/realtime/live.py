@@ -8,7 +8,7 @@ import flask_socketio
 from chat.core.rate_limit import Buckets
 from chat.fanout import Fanout
 from chat.fanout.engine import Server
-from chat.fanout.manager import Manager
+from chat.fanout.rooms import Manager
 from chat.realtime import json
 from chat.realtime.bus import bus_for
 from chat.realtime.connections import Connections
@@ -86,7 +86,7 @@ class Live:
         read the answer."""
         if environ.get("HTTP_ORIGIN") not in self.settings.origins:
             return "403 Forbidden", "forbidden", "This page may not connect. Its origin belongs into ALLOWED_ORIGINS."
-        wait = self._handshakes.take("all", self.settings.limit_handshake) if self.settings.rate_limits else 0
+        wait = self._handshakes.take("all", self.settings.limit("handshake")) if self.settings.rate_limits else 0
         if wait or "server.handover" not in environ:  # too many at once, or as many as this process can hold
             message = "The server is full. Try again in a moment."
             return "503 Service Unavailable", "busy", message, ("Retry-After", str(max(1, round(wait))))

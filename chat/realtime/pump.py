@@ -10,12 +10,13 @@ Between two waits (database, locks) everything here runs without letting another
 """
 
 import logging
-import threading
 from collections import namedtuple
 
 from sqlalchemy import select, true
 
 from chat.core.db import db, snapshot
+from chat.core.gates import Gate
+from chat.core.ledger import read
 from chat.realtime.frames import posted, present
 from chat.site.models import Site
 from chat.streams import log
@@ -51,7 +52,7 @@ class Follow:
 
     def __init__(self, name):
         self.name, self.cursor, self.known, self.reading = name, None, 0, False
-        self.handed, self.subscriptions, self.opened = {}, {}, threading.Event()
+        self.handed, self.subscriptions, self.opened = {}, {}, Gate()
 
     @property
     def behind(self):
@@ -233,6 +234,7 @@ class Pump:
                 fresh.append(follow)
             if connection.alive:
                 follow.subscriptions.setdefault(connection, Subscription())
+                connection.streams[name] = None
         if fresh:
             self._open(fresh)
         for name in names:
@@ -242,7 +244,7 @@ class Pump:
     def _open(self, follows):
         try:
             with self.app.app_context():
-                heads = log.heads([follow.name for follow in follows])
+                heads = log.heads([follow.name for follow in follows], read)
         except Exception:
             for follow in follows:
                 self.follows.pop(follow.name, None)
@@ -265,7 +267,7 @@ class Pump:
 
     def streams_of(self, connection):
         """The streams whose frames a connection gets."""
-        return [name for name in self.follows if self.active(name, connection)]
+        return [name for name in connection.streams if self.active(name, connection)]
 
     def activate(self, name, connection, joined):
         """Let frames flow, for a membership that began at number `joined`. Does not wait.
@@ -285,6 +287,7 @@ class Pump:
         """End a subscription, active or registered. Does not wait."""
         follow = self.follows.get(name)
         subscription = follow and follow.subscriptions.pop(connection, None)
+        connection.streams.pop(name, None)
         if subscription and subscription.joined is not None and connection.alive:
             self.fanout.leave(connection.sid, name)
         if follow:
@@ -298,7 +301,7 @@ class Pump:
 
     def forget(self, connection):
         """The connection is gone. Does not wait."""
-        for name in [n for n, follow in self.follows.items() if connection in follow.subscriptions]:
+        for name in list(connection.streams):
             self.drop(name, connection)
 
     def cursor(self, name):
@@ -316,6 +319,7 @@ class Pump:
                 subscription.removed = max(subscription.removed, seq)
             elif seq > subscription.joined:
                 del follow.subscriptions[connection]
+                connection.streams.pop(follow.name, None)
                 self.fanout.leave(connection.sid, follow.name)
 
     # ---- sending ----------------------------------------------------------------------------------------------------

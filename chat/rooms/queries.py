@@ -1,11 +1,13 @@
 """Which rooms, which members, how far read."""
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from chat.accounts.models import User
 from chat.core.db import db
 from chat.core.errors import Conflict, Invalid, NotFound
+from chat.core.prepared import Prepared
+from chat.core.transaction import run_in_session
 from chat.rooms.models import Membership, Position, Room
 from chat.streams.models import Entry, Stream
 
@@ -63,12 +65,16 @@ def memberships_of_user(user_id, room_ids):
     return {membership.room_id: membership for membership in found}
 
 
-def joined_numbers(user_id):
-    """{room id: number at which the membership began} of everything a person is in. One query."""
-    rows = db.session.execute(
-        select(Membership.room_id, Membership.joined).where(Membership.user_id == user_id, Membership.role.is_not(None))
+_JOINED = Prepared(
+    select(Membership.room_id, Membership.joined).where(
+        Membership.user_id == bindparam("user"), Membership.role.is_not(None)
     )
-    return dict(rows.all())
+)
+
+
+def joined_numbers(user_id, ask=run_in_session):
+    """{room id: number at which the membership began} of everything a person is in. One query."""
+    return {row.room_id: row.joined for row in ask(_JOINED, user=user_id)}
 
 
 def members(room):

@@ -14,6 +14,7 @@ from chat.core.clock import now
 from chat.core.db import db, is_sqlite
 from chat.core.errors import Invalid
 from chat.core.prepared import Prepared
+from chat.core.transaction import run_in_session
 from chat.streams.models import Entry, Stream
 
 ACCESS, SITE = "access", "site"
@@ -28,6 +29,13 @@ class Change(NamedTuple):
     kind: str
     subject_id: int
     data: dict | None = None
+
+
+class Range(NamedTuple):
+    """The newest number of a stream, and the highest one that was pruned."""
+
+    head: int
+    floor: int
 
 
 def room_stream(room_id):
@@ -115,18 +123,28 @@ def write(event, transaction):
         transaction.run(_WRITE, **change._asdict(), created_at=now())
 
 
-def heads(names):
+_HEADS = Prepared(
+    select(Stream.name, Stream.head, Stream.floor).where(Stream.name.in_(bindparam("names", expanding=True)))
+)
+
+
+def heads(names, ask=run_in_session):
     """The newest number of each stream that exists, by name. One query for up to 500 names."""
+    return {name: head for name, (head, _) in heads_and_floors(names, ask).items()}
+
+
+def heads_and_floors(names, ask=run_in_session):
+    """{name: Range} of the streams that exist. One query for up to 500 names."""
     names, found = list(names), {}
     for start in range(0, len(names), 500):
-        rows = db.session.execute(select(Stream.name, Stream.head).where(Stream.name.in_(names[start : start + 500])))
-        found.update(rows.all())
+        rows = ask(_HEADS, names=names[start : start + 500])
+        found.update((row.name, Range(row.head, row.floor)) for row in rows)
     return found
 
 
 def head_and_floor(name):
-    """(head, floor) of one stream, or None when there is no such stream."""
-    return db.session.execute(select(Stream.head, Stream.floor).where(Stream.name == name)).first()
+    """The Range of one stream, or None when there is no such stream."""
+    return heads_and_floors([name]).get(name)
 
 
 def since(stream, seq, *, limit=TOO_MANY):

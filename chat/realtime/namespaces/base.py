@@ -9,9 +9,9 @@ import logging
 
 from flask_socketio import ConnectionRefusedError, Namespace
 
-from chat.accounts.signed_in import session_for
-from chat.core.db import db
+from chat.accounts.signed_in import asker_for, session_for
 from chat.core.errors import ChatError, Invalid, Unauthorized
+from chat.core.transaction import release
 from chat.realtime import wire
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 class BaseNamespace(Namespace):
     """Dispatches the events of wire.py to `on_<event>(connection, actor, form)`. One instance serves everybody, so
     nothing about a connection is kept on `self`."""
+
+    needs_only_the_id = frozenset()  # events whose handlers ask the actor for nothing but `id`: these are cheaper
 
     def __init__(self, namespace, live):
         super().__init__(namespace)
@@ -75,13 +77,19 @@ class BaseNamespace(Namespace):
             connection.settle()  # messages may be on their way to the log; whatever else is asked for comes behind them
         with self.live.app.app_context():
             try:
-                session = session_for(connection.token)
-                if session is None:
+                actor = self._actor(event, connection)
+                if actor is None:
                     raise Unauthorized
                 if len(data) != 1:
                     raise Invalid(f"Send one object with {', '.join(wire.CLIENT[self.namespace][event].fields)}.")
                 form = wire.parse(self.namespace, event, data[0])
-                answer = getattr(self, f"on_{event}")(connection, session.user, form)
+                answer = getattr(self, f"on_{event}")(connection, actor, form)
                 return {"ok": True, **(answer or {})}
             finally:
-                db.session.rollback()
+                release()
+
+    def _actor(self, event, connection):
+        if event in self.needs_only_the_id:
+            return asker_for(connection.token)
+        session = session_for(connection.token)
+        return session and session.user

@@ -25,6 +25,8 @@ def refused():
 class ChatNamespace(BaseNamespace):
     """/chat: numbered and durable."""
 
+    needs_only_the_id = frozenset({"message"})
+
     def __init__(self, live):
         super().__init__("/chat", live)
 
