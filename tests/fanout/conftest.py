@@ -8,7 +8,7 @@ import pytest
 import socketio
 
 from chat.fanout import Fanout, engine
-from chat.fanout.manager import Manager
+from chat.fanout.rooms import Manager
 from chat.realtime import json
 from tests.fanout.loop import StepLoop
 from tests.system.attack import KEY, Peer

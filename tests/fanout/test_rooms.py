@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from chat.fanout import coalescer, manager
+from chat.fanout import coalescer, rooms
 from chat.fanout.coalescer import Room
 from tests.fanout.conftest import texts
 
@@ -72,9 +72,9 @@ def test_a_room_named_like_somebodys_sid_is_that_connection_alone(world):
 
 def test_what_is_published_is_encoded_and_framed_once(world, monkeypatch):
     peers, encoded, framed = [world.member("one") for _ in range(20)], [], []
-    dumps, frame = manager.orjson.dumps, manager.frame
-    monkeypatch.setattr(manager, "orjson", type("Counted", (), {"dumps": lambda v: encoded.append(1) or dumps(v)}))
-    monkeypatch.setattr(manager, "frame", lambda payload: framed.append(1) or frame(payload))
+    dumps, frame = rooms.orjson.dumps, rooms.frame
+    monkeypatch.setattr(rooms, "orjson", type("Counted", (), {"dumps": lambda v: encoded.append(1) or dumps(v)}))
+    monkeypatch.setattr(rooms, "frame", lambda payload: framed.append(1) or frame(payload))
     world.publish("one", 1)
     world.loop.run()
 
