@@ -121,6 +121,27 @@ def test_what_is_said_at_one_process_is_heard_at_the_other(proxy, pair, connect)
         reader.wait_for("message", lambda p, n=n: p["message"]["text"] == f"over there {n}")
 
 
+def test_an_event_stream_is_handed_on_as_it_comes(proxy, pair, connect):
+    room, alice = new_room(pair[0]), connect("alice")
+    name, _, value = pair[0].cookie("bob").partition("=")
+    headers = {"Cookie": f"{name}={value}", "Accept": "text/event-stream"}
+    with proxy.get(f"/api/v1/events?rooms={room}", headers=headers, stream=True) as answer:
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+        lines = answer.iter_lines(chunk_size=1)
+        assert "event: hello" in iter(lambda: next(lines).decode(), None)
+
+        for n in range(3):
+            sent = alice.emit("message", {"room": room, "text": f"line {n}", "key": str(uuid.uuid4())})
+            assert sent["ok"], sent
+            found = next(line for line in lines if b"data:" in line and f"line {n}".encode() in line)
+            assert found, "each before the next one is sent: nothing waits for a buffer to fill"
+    wait_until(lambda: not any(streams(pair)), what=lambda: f"Parley to hear that the reader has left: {streams(pair)}")
+
+
+def streams(pair):
+    return [server.metrics()["parley_event_streams"] for server in pair]
+
+
 def test_websockets_come_in_version_13_without_compression(proxy, pair):
     taken = handshake(proxy, pair, "Sec-WebSocket-Version: 13", "Sec-WebSocket-Extensions: permessage-deflate")
     assert taken.startswith("HTTP/1.1 101")

@@ -111,6 +111,26 @@ def test_two_people_chat_through_the_three(services, monkeypatch):
 
 
 @pytest.mark.services
+def test_events_stream_from_the_sockets_process_and_requests_go_to_the_pages(services, monkeypatch):
+    services, proxy = services
+    room = new_room(services["web"])
+    browser = signed_in(proxy, services["web"], "alice")
+    token = re.search(r'name="csrf-token" content="([^"]+)"', browser.get(f"{proxy.url}/rooms/{room}").text)[1]
+    with browser.get(f"{proxy.url}/api/v1/events?rooms={room}", stream=True, timeout=10) as answer:
+        lines = answer.iter_lines(chunk_size=1)
+        assert "event: hello" in iter(lambda: next(lines).decode(), None)
+
+        sent = browser.post(
+            f"{proxy.url}/api/v1/do/message",
+            json={"room": room, "text": "over plain HTTP", "key": str(uuid.uuid4())},
+            headers={"X-CSRFToken": token, "Referer": f"{proxy.url}/"},
+            timeout=10,
+        )
+        assert sent.status_code == 200, sent.text
+        assert next(line for line in lines if b"over plain HTTP" in line)
+
+
+@pytest.mark.services
 def test_pages_know_who_is_here_although_sockets_are_elsewhere(services, monkeypatch):
     services, proxy = services
     browser = signed_in(proxy, services["web"], "alice")
