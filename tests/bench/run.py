@@ -138,7 +138,7 @@ def main():
         bench = Bench(work, rounds=1 if asked.quick else asked.rounds, quick=asked.quick, people=people)
         bench.calibrate()
         for question in asking:
-            print(question.TITLE, flush=True)
+            print(f"{question.TITLE} (after {(time.monotonic() - began) / 60:.1f} minutes)", flush=True)
             try:
                 answer(question, bench, facts, before["average"])
             except Failed as error:  # the others are worth having

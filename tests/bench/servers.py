@@ -212,7 +212,10 @@ class Parley(Server):
         """{name: value} of /metrics."""
         address = f"http://127.0.0.1:{self.port}/metrics"
         request = urllib.request.Request(address, headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
-        lines = urllib.request.urlopen(request, timeout=10).read().decode().splitlines()
+        try:
+            lines = urllib.request.urlopen(request, timeout=10).read().decode().splitlines()
+        except OSError as error:
+            raise Failed(f"Parley's /metrics: {error}") from error
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
 
     def stored(self):
@@ -254,6 +257,8 @@ def load(servers, *options, room_size=None, timeout=150, while_running=None):
         if while_running:
             while_running()
         out, complaint = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"The load generator against {first.kind} was not done after {timeout} s.") from None
     finally:
         process.kill()
         process.wait()
