@@ -24,6 +24,7 @@ from chat.streams.models import Entry, Stream
 
 logger = logging.getLogger(__name__)
 
+SETTLING = 0.05  # seconds in which what this process has just committed is handed over; reading it would be in vain
 BATCH = 100  # entries read and presented at once, in some 25 ms; then others have their turn
 Access = namedtuple("Access", "seq kind subject_id data")
 # What one snapshot showed of a stream: frames None when the log cannot be continued, revoked None when `access` cannot.
@@ -75,7 +76,7 @@ class Pump:
         self.on_access = lambda change: None  # set by revoke.py
         self.reconcile = lambda connection, room_id: None  # set by subscriptions.py
         self.after_poll = []  # small things to do once a second
-        self.reads = self.sent = 0
+        self.reads = self.sent = self.repairs = 0
 
     # ---- from the transaction ---------------------------------------------------------------------------------------
 
@@ -173,16 +174,23 @@ class Pump:
             self.start_afresh(epoch, access_head)
         for change in revoked or ():
             self._handle_access(change)
+        if any(self._lacks(name, head) for name, head in heads.items()):
+            self.sleep(SETTLING)
         for name, head in heads.items():
             follow = self.follows.get(name)
             if follow is None or follow.cursor is None:
                 continue
-            if head > follow.cursor:
+            if self._lacks(name, head):
                 follow.known = max(follow.known, head)
+                self.repairs += 1
             self._advance(follow)
             self._let_go(follow)
         for task in self.after_poll:
             task()
+
+    def _lacks(self, name, head):
+        follow = self.follows.get(name)
+        return follow is not None and follow.cursor is not None and head > follow.cursor
 
     def _epoch_and_access(self):
         both = select(Site.epoch, Stream.head).join(Stream, true()).where(Stream.name == log.ACCESS)
