@@ -7,7 +7,7 @@ NODE_18 := command -v npm >/dev/null && node -e 'process.exit(parseInt(process.v
 JS_TESTS = $(shell find tests/js -name '*.test.js' -o -name '*.test.mjs' 2>/dev/null | sort)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-js bench lint lock vendor vendor-check clean
+.PHONY: help run dev test test-js test-postgresql bench faults lint lock vendor vendor-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -22,6 +22,16 @@ test: vendor-check $(VENV)/.installed-dev ## every test; ARGS go to pytest, REQU
 	@tests/install_services.sh
 	@$(MAKE) --no-print-directory test-js
 	@$(BIN)/pytest $(ARGS)
+	@$(if $(ARGS),true,$(MAKE) --no-print-directory test-postgresql)
+
+test-postgresql: ## the tests in process once more, on PostgreSQL
+	@if command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then \
+		TEST_DATABASE=postgresql $(BIN)/pytest $(addprefix tests/,accounts contracts core messages ops realtime rooms site streams); \
+	elif [ "$(REQUIRE_ALL)" = 1 ]; then \
+		echo "PostgreSQL is missing, and REQUIRE_ALL=1 allows nothing to be left out." >&2; exit 1; \
+	else \
+		echo "Left out: the tests on PostgreSQL, which is not installed."; \
+	fi
 
 test-js: ## the JavaScript tests alone
 	@if $(NODE_18); then \
@@ -37,6 +47,10 @@ bench: $(VENV)/.installed-bench ## measure beside Node and others, 15 minutes; A
 	@tests/bench/install.sh
 	@$(MAKE) --no-print-directory node_modules/.installed
 	@$(BIN)/python -m tests.bench.run $(ARGS)
+
+faults: $(VENV)/.installed-dev ## break things under load for an hour; ARGS="--only R01 --seconds 20" a part of it
+	@tests/install_services.sh
+	@$(BIN)/python -m tests.faults.run $(ARGS)
 
 lint: $(VENV)/.installed-dev node_modules/.installed ## ruff and eslint
 	$(BIN)/ruff check .

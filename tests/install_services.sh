@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests use besides Python packages: a browser, Redis, RabbitMQ, PostgreSQL, proxies and Node. Asks
+# Installs what the tests use besides Python packages: a browser, Redis, RabbitMQ, PostgreSQL, proxies, Node, a C
+# compiler for the load generator, and what cuts networks. Asks
 # apt when it may, and otherwise names what is missing; the tests that need it then skip, or fail under REQUIRE_ALL=1.
 # Nothing to do, nothing asked: it takes no time when all is there.
 
@@ -11,11 +12,14 @@ has_nginx() { PATH=$PATH:/usr/sbin command -v nginx; }
 has_haproxy() { PATH=$PATH:/usr/sbin command -v haproxy; }
 has_caddy() { command -v caddy; }
 has_systemd() { command -v systemd-analyze; }
+has_network() { PATH=$PATH:/usr/sbin:/sbin; command -v ip && command -v tc && command -v nft; }
+has_compiler() { command -v gcc && ls /usr/include/stdio.h; }
+has_curl() { command -v curl; }
 has_node() { command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; }
 has_emoji() { ls /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf; }
 
 each_missing() {
-  for need in browser redis rabbitmq postgresql nginx haproxy caddy systemd node emoji; do
+  for need in browser redis rabbitmq postgresql nginx haproxy caddy systemd network compiler curl node emoji; do
     "has_$need" >/dev/null 2>&1 || "$1" "$need"
   done
 }
@@ -26,7 +30,9 @@ packages() {
     redis) echo redis-server ;;
     rabbitmq) echo rabbitmq-server ;;
     postgresql) echo postgresql ;;
-    nginx | haproxy | caddy | systemd) echo "$1" ;;
+    nginx | haproxy | caddy | systemd | curl) echo "$1" ;;
+    network) echo iproute2 nftables ;;
+    compiler) echo gcc libc6-dev ;;
     node) echo nodejs npm ;;
     emoji) echo fonts-noto-color-emoji fonts-noto-core fonts-inter ;;
   esac

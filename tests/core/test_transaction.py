@@ -185,6 +185,7 @@ def test_what_is_read_inside_is_as_it_is_now(app, general):
         assert general.topic == "by somebody else"
 
 
+@pytest.mark.sqlite
 def test_the_lock_is_free_again_however_it_ended(app):
     with transaction():
         assert write_lock.locked()
@@ -197,6 +198,7 @@ def test_the_lock_is_free_again_however_it_ended(app):
 # Busy
 
 
+@pytest.mark.sqlite
 def test_another_process_that_keeps_the_lock_makes_it_busy(app, monkeypatch):
     times = iter(range(100))
     monkeypatch.setattr(core_db.time, "monotonic", lambda: next(times))

@@ -5,40 +5,70 @@ import os
 import pwd
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+import psycopg
 import pytest
 
-from tests.system.server import free_port
+from tests.system.ports import free_port
 
-FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
+FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
 class PostgreSQL:
-    """Skips the test that asks for it, by name, when PostgreSQL is missing."""
+    """Skips the test that asks for it, by name, when PostgreSQL is missing.
 
-    def __init__(self):
+    durable   what is committed survives the end of it all; without, it is quick and in memory where there is room
+    host      another address that it listens on, for those in other networks
+    """
+
+    def __init__(self, *, durable=False, host="127.0.0.1"):
         self.bin = _programs()
         # Not below pytest's folders, which it keeps for their owner alone.
-        self.folder, self.port, self.names = Path(mkdtemp(prefix="parley-postgresql-")), free_port(), itertools.count(1)
+        self.folder = Path(mkdtemp(prefix="parley-postgresql-", dir=None if durable else MEMORY))
+        self.port, self.names = free_port(), itertools.count(1)
         self.as_user = []
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             postgres = pwd.getpwnam("postgres")
             self.as_user = ["runuser", "-u", "postgres", "--"]
             os.chown(self.folder, postgres.pw_uid, postgres.pw_gid)
         self._run("initdb", "-D", self.folder, "-A", "trust", "-U", "parley", "-E", "UTF8", "--no-sync")
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} {FAST}"
-        self._run("pg_ctl", "-D", self.folder, "-w", "-l", self.folder / "log", "-o", options, "start")
+        self.options = (
+            f"-p {self.port} -c listen_addresses=127.0.0.1,{host} -c unix_socket_directories={self.folder} "
+            f"-c max_connections=200 {'' if durable else FAST}"
+        )
+        self.start()
 
-    def database(self):
-        """The address of a new, empty database."""
+    def start(self):
+        self._run("pg_ctl", "-D", self.folder, "-w", "-l", self.folder / "log", "-o", self.options, "start")
+
+    def crash(self):
+        """Every process of it ends at once, as when the machine stops: nothing is written that was not, nobody told."""
+        self._run("pg_ctl", "-D", self.folder, "-m", "immediate", "stop")
+
+    def database(self, template=None):
+        """The address of a new database: empty, or a copy of the one of this name."""
         name = f"parley{next(self.names)}"
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "parley", name)
+        copied = f"TEMPLATE {template} STRATEGY FILE_COPY" if template else ""
+        self.do(f"CREATE DATABASE {name} {copied}")
+        return self.address(name)
+
+    def drop(self, address):
+        self.do(f"DROP DATABASE {address.rpartition('/')[2]} WITH (FORCE)")
+
+    def do(self, statement):
+        """Run a statement, outside any database of a test."""
+        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def address(self, name):
         return f"postgresql://parley@127.0.0.1:{self.port}/{name}"
 
     def stop(self):
-        self._run("pg_ctl", "-D", self.folder, "-m", "immediate", "stop")
+        self.crash()
         shutil.rmtree(self.folder)
 
     def log(self):
@@ -48,11 +78,25 @@ class PostgreSQL:
         done = subprocess.run(
             [*self.as_user, self.bin / program, *args],
             cwd="/",
-            capture_output=program != "pg_ctl",
+            stdout=subprocess.DEVNULL,  # no pipe: the server would keep it
+            stderr=subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{program}: {done.stderr}"
+        assert done.returncode == 0, f"{program}: {done.stderr or self.folder / 'log'}"
+
+
+@cache
+def shared():
+    """The cluster that everybody uses who does not stop it. Started when first asked for; see `stop_shared`."""
+    return PostgreSQL()
+
+
+def stop_shared():
+    """At the end of all tests."""
+    if shared.cache_info().currsize:
+        shared().stop()
+        shared.cache_clear()
 
 
 def _programs():

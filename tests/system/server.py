@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,16 +18,12 @@ from chat import create_app
 from chat.accounts.actions.sessions import begin_session
 from chat.accounts.signed_in import cookie_name
 from chat.core.db import db
+from tests import databases
 from tests.factories import person
+from tests.system.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 METRICS_TOKEN = "metrics for tests"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_until(question, *, seconds=10, what=None):
@@ -62,6 +57,7 @@ class Server:
             "RATE_LIMITS": "off",
             "METRICS_TOKEN": METRICS_TOKEN,
             **({"FAULTS": faults} if faults else {}),
+            **({} if "DATABASE_URL" in environ else databases.environ_of(self.folder)),
             **environ,
         }
         import config

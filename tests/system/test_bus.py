@@ -269,6 +269,7 @@ def test_what_is_forged_changes_nothing(pair, redis, connect):
 # Several processes under one gunicorn, with SQLite
 
 
+@pytest.mark.sqlite
 def test_two_workers_share_one_sqlite_database(founded, tmp_path, redis, connect):
     shutil.copytree(founded, tmp_path / "data")
     server = Server(tmp_path / "data", MESSAGE_QUEUE_URL=redis.url, WEB_CONCURRENCY="2").start()

@@ -146,10 +146,9 @@ def test_a_removal_by_another_process_is_noticed_within_the_poll(server, room):
 # ---- side by side ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sqlite
 def test_a_connection_waits_for_its_own_events_and_nobody_elses(server, room):
     """While another process holds the database's lock, a message has to wait; a question of someone else has not."""
-    if "DATABASE_URL" in server.environ:
-        pytest.skip("the lock of a SQLite file")
     alice, bob = Wire(server, server.cookie("alice")), Wire(server, server.cookie("bob"))
     hello = dict(alice.take(5))["hello"]
     bob.take(5)
@@ -170,9 +169,8 @@ def test_a_connection_waits_for_its_own_events_and_nobody_elses(server, room):
     lock.close(), alice.drop(), bob.drop()
 
 
+@pytest.mark.sqlite
 def test_a_lock_that_is_held_for_long_is_answered_busy_and_the_retry_is_stored_once(server, room):
-    if "DATABASE_URL" in server.environ:
-        pytest.skip("the lock of a SQLite file")
     alice = Wire(server, server.cookie("alice"))
     alice.take(5)
     payload = {"room": room, "text": "at last", "key": str(uuid.uuid4())}

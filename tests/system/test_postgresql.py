@@ -1,58 +1,77 @@
 """The same promises on PostgreSQL, where transactions run side by side and the rows' locks put them in order."""
 
+import itertools
+import os
+import random
+import subprocess
+import sys
 import threading
+import time
 import uuid
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from flask_migrate import upgrade
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from chat.core.db import db
+from chat.accounts.actions import update_profile
+from chat.core.db import db, snapshot
 from chat.core.errors import Busy, ChatError, Conflict
 from chat.core.transaction import transaction
 from chat.messages.actions import post_message
 from chat.messages.models import Message
 from chat.messages.presenter import MessageView
-from chat.rooms.actions import add_member, mark_read, remove_member
+from chat.rooms.actions import add_member, change_room, mark_read, remove_member, set_role
 from chat.streams import log
+from chat.streams.models import Entry
 from tests import factories
 from tests.factories import person
 from tests.system.conftest import find_room, new_room
-from tests.system.postgresql import PostgreSQL
-from tests.system.server import Server, wait_until
+from tests.system.postgresql import PostgreSQL, shared
+from tests.system.server import ROOT, Server, wait_until
 from tests.system.tab import Tab
 from tests.system.test_delivery import try_programs
+from tests.system.test_restarts import EACH, PEOPLE, come_back, head_of, stored_in, talk
 from tests.system.wire import Wire
 
 pytestmark = pytest.mark.services
+STORM_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
 def postgresql():
-    cluster = PostgreSQL()
-    yield cluster
-    cluster.stop()
+    return shared()
 
 
 @pytest.fixture(scope="module")
 def community(postgresql, tmp_path_factory):
     """Two processes on one PostgreSQL database, made by the migrations."""
-    url = postgresql.database()
-    servers = [Server(tmp_path_factory.mktemp("data"), DATABASE_URL=url) for _ in range(2)]
+    with processes(postgresql.database(), [tmp_path_factory.mktemp("data") for _ in range(2)]) as servers:
+        yield servers
+
+
+@contextmanager
+def processes(url, folders):
+    """A process in each of these folders, all on one new database."""
+    servers = [Server(folder, DATABASE_URL=url) for folder in folders]
 
     def make():
         upgrade(directory="migrations")
         factories.found()
 
-    servers[0].act(make)
-    for server in servers:
-        server.begin()
-    for server in servers:
-        server.wait()
-    yield servers
-    for server in servers:
-        server.close()
+    try:
+        servers[0].act(make)
+        for server in servers:
+            server.begin()
+        for server in servers:
+            server.wait()
+        yield servers
+    finally:
+        for server in servers:
+            server.close()
 
 
 def in_threads(server, *works):
@@ -218,3 +237,281 @@ def test_reading_on_merges_over_devices(server, room):
 
 def test_whatever_happens_every_screen_ends_equal_to_a_fresh_page_here_too(community):
     try_programs(community, share=4)
+
+
+# ---- many at once ----------------------------------------------------------------------------------------------------
+
+
+def test_forty_who_come_back_at_the_same_moment_are_all_answered_while_people_write(server, room):
+    """More than the pool has connections, each with as much to read as one answer holds."""
+    cookies = [server.cookie(username) for username in ("alice", "bob")]
+    epoch = Wire(server, cookies[0]).take(5)[0][1]["epoch"]
+    post = lambda n: post_message(person("alice"), find_room(server, room), f"{n}", key=str(uuid.uuid4()))  # noqa: E731
+    server.act(lambda: [post(n) for n in range(500)])
+    crowd = [Wire(server, cookies[n % 2]) for n in range(40)]
+    writers = [Wire(server, cookie) for cookie in cookies]
+    for wire in (*crowd, *writers):
+        wire.take(5)
+
+    resumed = [wire.emit("resume", {"epoch": epoch, "streams": {f"room:{room}": 2}, "all": True}) for wire in crowd]
+    said = [
+        writers[n % 2].call("message", {"room": room, "text": f"meanwhile {n}", "key": str(uuid.uuid4())})
+        for n in range(40)
+    ]
+    answers = []
+    for wire, number in zip(crowd, resumed, strict=True):
+        wait_until(lambda wire=wire, number=number: wire.take(0.1) and number in wire.answers, seconds=60)
+        answers.append(wire.answers[number])
+
+    assert all(answer["ok"] for answer in (*said, *answers))
+    for answer in answers:
+        stream = answer["streams"][f"room:{room}"]
+        assert [frame["seq"] for _, frame in stream["frames"]] == list(range(3, stream["upto"] + 1))
+        assert stream["upto"] >= 500 or stream["more"]
+    for wire in (*crowd, *writers):
+        wire.drop()
+
+
+def test_nobody_waits_in_a_circle_whatever_they_do_at_once(community, postgresql):
+    """Eight who write, over two processes and this one as a third, and every number is given out once."""
+    here, (one, two) = community[0], community
+    rooms = [new_room(here, kind="public", members=("bob", "carol", "robot")) for _ in range(2)]
+    names = [f"room:{room}" for room in rooms]
+    begun = here.act(lambda: log.heads([*names, log.SITE]))
+    before = len(postgresql.log())
+    ends_at = time.monotonic() + STORM_SECONDS
+    answers = Counter()
+
+    def over_a_wire(server, username, *moves):
+        """Somebody at a keyboard of this process, who does these one after the other, in both rooms."""
+
+        def work():
+            wire, mine = Wire(server, server.cookie(username)), None
+            for n, (event, room) in enumerate(itertools.cycle(itertools.product(moves, rooms))):
+                if time.monotonic() > ends_at:
+                    return wire.drop()
+                payload = {
+                    "message": {"room": room, "text": f"@alice {n}", "key": str(uuid.uuid4())},
+                    "edit": {"message": mine, "text": f"edited {n}"},
+                    "read": {"room": room, "seq": 10**6},
+                }.get(event, {"room": room})
+                answer = wire.call(event, payload)
+                mine = answer["message"]["id"] if event == "message" and answer["ok"] else mine
+                answers[event, answer.get("code", "ok")] += 1
+                wire.inbox.clear()
+
+        return work
+
+    def in_this_process(*actions):
+        def work():
+            for action in itertools.cycle(actions):
+                if time.monotonic() > ends_at:
+                    return
+                try:
+                    action()
+                    answers[action.__name__, "ok"] += 1
+                except ChatError as refusal:
+                    answers[action.__name__, refusal.code] += 1
+
+        return work
+
+    chance = random.Random(11)
+
+    def role():
+        set_role(
+            person("alice"),
+            find_room(here, chance.choice(rooms)),
+            person(chance.choice(("bob", "robot"))),
+            chance.choice(("member", "moderator")),
+        )
+
+    def profile():
+        update_profile(person("robot"), name=f"Robot {chance.random()}", username="robot", bio="", time_zone="UTC")
+
+    def remove():
+        remove_member(person("alice"), find_room(here, chance.choice(rooms)), person("carol"))
+
+    def add():
+        add_member(person("alice"), find_room(here, chance.choice(rooms)), person("carol"))
+
+    def topic():
+        room = find_room(here, chance.choice(rooms))
+        change_room(person("alice"), room, name=room.name, topic=f"{chance.random()}", description="")
+
+    in_threads(
+        here,
+        over_a_wire(one, "alice", "message", "edit", "read"),
+        over_a_wire(two, "alice", "message", "edit"),
+        over_a_wire(one, "bob", "message", "edit", "read", "leave", "join"),
+        over_a_wire(two, "bob", "join", "leave"),
+        over_a_wire(two, "carol", "join", "message", "leave"),
+        in_this_process(role, profile),
+        in_this_process(remove, add, profile),
+        in_this_process(topic, role, add),
+    )
+
+    assert "deadlock" not in postgresql.log()[before:]
+    assert {code for _, code in answers} <= {"ok", "busy", "not_found", "forbidden", "conflict"}, answers
+    assert all(answers[what, "ok"] for what in ("message", "edit", "join", "leave", "role", "profile", "topic")), (
+        answers
+    )
+    for name in (*names, log.SITE):
+        with here.app.app_context():
+            numbers = db.session.scalars(
+                select(Entry.seq).where(Entry.stream == name, Entry.seq > begun[name]).order_by(Entry.seq)
+            ).all()
+            assert numbers == list(range(begun[name] + 1, log.heads([name])[name] + 1)), name
+    print(f"{sum(answers.values())} actions: {dict(answers)}")
+
+
+@pytest.fixture
+def durable():
+    """A cluster of this test's own, which keeps what it says it keeps."""
+    cluster = PostgreSQL(durable=True)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.mark.slow
+def test_a_database_that_dies_and_comes_back_costs_a_retry_and_nothing_else(durable, tmp_path):
+    """Four people write, over connections that drop, and twice the database is gone in the middle of it."""
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    with processes(durable.database(), folders) as servers:
+        here = servers[0]
+        room = new_room(here, owner="ada", members=PEOPLE[1:])
+        tabs = [Tab(servers, username) for username in PEOPLE]
+        begun = tabs[0].cursors[f"room:{room}"]
+        with ThreadPoolExecutor(len(tabs)) as pool:
+            talking = [pool.submit(talk, servers[n % 2], tab, room, random.Random(n)) for n, tab in enumerate(tabs)]
+            for reached in (200, 600):
+                wait_until(lambda reached=reached: head_of(here, room) > reached, seconds=120)
+                durable.crash()
+                durable.start()
+            acknowledged = [key for talk in talking for key in talk.result()]
+        for n, tab in enumerate(tabs):
+            come_back(servers[n % 2], tab)
+        head = head_of(here, room)
+        wait_until(
+            lambda: [tab.read(0.05) for tab in tabs] and all(tab.is_up_to({f"room:{room}": head}) for tab in tabs),
+            seconds=30,
+        )
+
+        stored, entries = here.act(lambda: (stored_in(room), log.since(f"room:{room}", begun)))
+        assert sorted(message.key for message in stored) == sorted(acknowledged)
+        assert len(stored) == EACH * len(PEOPLE)
+        of_log = [(f"room:{room}", e.seq, e.kind, e.subject_id) for e in entries]
+        for tab in tabs:
+            assert [line[:4] for line in tab.journal if line[0] == f"room:{room}"] == of_log, tab.username
+            tab.disconnect()
+
+
+# ---- settings --------------------------------------------------------------------------------------------------------
+
+
+def setting(name):
+    return db.session.execute(text(f"SHOW {name}")).scalar()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("statement_timeout", "5s"),
+        ("lock_timeout", "2s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+    ],
+)
+def test_nothing_lasts_for_ever(server, name, value):
+    assert server.act(setting, name) == value
+
+
+def test_who_writes_sees_what_others_commit_and_who_reads_a_snapshot_does_not(server):
+    with server.app.app_context():
+        with transaction():
+            assert (setting("transaction_isolation"), setting("transaction_read_only")) == ("read committed", "off")
+        with snapshot():
+            assert (setting("transaction_isolation"), setting("transaction_read_only")) == ("repeatable read", "on")
+            pid = db.session.execute(text("SELECT pg_backend_pid()")).scalar()
+        with transaction():
+            assert db.session.execute(text("SELECT pg_backend_pid()")).scalar() == pid, "the same connection again"
+            assert (setting("transaction_isolation"), setting("transaction_read_only")) == ("read committed", "off")
+
+
+def test_a_commit_waits_for_the_disk_unless_the_server_was_told_otherwise(durable, tmp_path):
+    """What is committed survives: see also the test in which the database dies."""
+    server = Server(tmp_path, DATABASE_URL=durable.database())
+    with server.app.app_context():
+        assert [setting(name) for name in ("fsync", "synchronous_commit", "full_page_writes")] == ["on"] * 3
+    server.close()
+
+
+def test_a_process_takes_twenty_connections_and_no_more(postgresql, tmp_path):
+    server = Server(tmp_path, DATABASE_URL=postgresql.database())
+    with server.app.app_context():
+        taken = [db.engine.connect() for _ in range(20)]
+        db.engine.pool._timeout = 0
+        with pytest.raises(PoolTimeout):
+            db.engine.connect()
+        for connection in taken:
+            connection.close()
+        assert db.engine.pool.checkedin() == 10, "the others are closed when they are given back"
+    server.close()
+
+
+def test_connections_that_were_lost_meanwhile_are_made_anew(server, postgresql):
+    with server.app.app_context():
+        pid = db.session.execute(text("SELECT pg_backend_pid()")).scalar()
+        db.session.rollback()
+        postgresql.do(f"SELECT pg_terminate_backend({pid}, 5000)")
+
+        assert db.session.execute(text("SELECT pg_backend_pid()")).scalar() != pid
+
+
+@pytest.mark.parametrize("limit", ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"])
+def test_what_took_too_long_is_busy_and_the_next_one_goes_on(server, postgresql, room, limit):
+    stream = f"room:{room}"
+    with server.app.app_context(), db.engine.connect() as other:
+        other.execute(text("SELECT 1 FROM streams WHERE name = :name FOR UPDATE"), {"name": stream})
+        with pytest.raises(Busy), transaction():
+            pid = db.session.execute(text(f"SELECT pg_backend_pid(), set_config('{limit}', '50', true)")).scalar()
+            if limit == "idle_in_transaction_session_timeout":
+                alive = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+                wait_until(lambda: other.execute(alive, {"pid": pid}).scalar() == 0, what="the server to hang up")
+            log.lock(stream)
+        other.rollback()
+        with transaction():
+            log.lock(stream)
+
+
+WAITING = """
+import os, time
+from chat.server import async_mode
+async_mode.patch()
+import psycopg
+ticks = []
+def tick():
+    while True:
+        ticks.append(time.monotonic())
+        async_mode.sleep(0.01)
+async_mode.spawn(tick)
+with psycopg.connect(os.environ["URL"]) as connection:
+    before = len(ticks)
+    connection.execute("SELECT pg_sleep(0.5)")
+    print(len(ticks) - before)
+"""
+
+
+@pytest.mark.parametrize("mode", ["eventlet", "gevent"])
+def test_whoever_waits_for_the_database_keeps_nobody_waiting(postgresql, mode):
+    """A ticker beside a question of half a second. One that waits in C would stop it, and it would tick once or not."""
+    environ = {k: v for k, v in os.environ.items() if k != "PSYCOPG_WAIT_FUNC"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WAITING],
+        cwd=ROOT,
+        env={**environ, "ASYNC_MODE": mode, "URL": postgresql.address("postgres")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) >= 5

@@ -1,0 +1,229 @@
+"""What happens to processes and to the connections to them."""
+
+import os
+import random
+import threading
+import time
+from contextlib import suppress
+from itertools import pairwise
+
+from sqlalchemy import select
+
+from chat.accounts.actions import end_other_sessions
+from chat.core.db import db
+from chat.messages.models import Message
+from tests.factories import person
+from tests.faults.proxy import Proxy
+from tests.faults.table import fault
+from tests.faults.world import Outcome, spread
+from tests.system.server import wait_until
+from tests.system.wire import Gone, Wire
+
+NOTHING = "0 lost, 0 duplicated, 0 out of order"
+
+
+@fault("R01", "kill -9 one of two workers every 5 s", target=f"{NOTHING}; back within 3 s, p95 1.5 s", workers=2)
+def kill_one(world, size):
+    load, every = size.load, size.of(1.5, 5)
+    with world.talking(load) as crowd:
+        ends = time.monotonic() + load.seconds
+        while time.monotonic() < ends:
+            crowd.wait(every)
+            world.whole()
+            world.kill_worker()
+        world.whole()
+    return came_back(crowd, 3, p95=1.5)
+
+
+@fault("R02", "kill -9 both workers every 15 s", target=f"{NOTHING}; back within 6 s", workers=2)
+def kill_all(world, size):
+    load, every = size.load, size.of(1.5, 15)
+    with world.talking(load) as crowd:
+        ends = time.monotonic() + load.seconds / 2
+        while time.monotonic() < ends:
+            crowd.wait(every)
+            for process in world.workers():
+                with suppress(ProcessLookupError):
+                    os.kill(process, 9)
+            world.whole()
+    return came_back(crowd, 6)
+
+
+def came_back(crowd, most, p95=None):
+    outcome = crowd.outcome
+    recoveries = crowd.recoveries()
+    outcome.figures |= spread("back", recoveries)
+    if recoveries:
+        outcome.within("back max", outcome.figures["back max"], most)
+        if p95:
+            outcome.within("back p95", sorted(recoveries)[int(len(recoveries) * 0.95) - 1], p95)
+            outcome.figures["back p95"] = round(outcome.figures["back p95"], 3)
+    else:
+        outcome.broken.append("nobody lost a connection: there was no fault")
+    return outcome
+
+
+@fault("R03", "killed between commit and telling anybody", target=f"{NOTHING}; others see it", workers=2)
+def die_after_commit(world, size):
+    load, died = size.load, 0
+    with world.talking(load, writers=1) as crowd, world.switched("die"):
+        ends = time.monotonic() + load.seconds
+        while time.monotonic() < ends:
+            before = set(world.workers())
+            crowd.wait(0.1)
+            died += len(before - set(world.workers()))
+    world.whole()
+    crowd.outcome.figures["died"] = died
+    if not died:
+        crowd.outcome.broken.append("no process died: there was no fault")
+    return crowd.outcome
+
+
+@fault("R04", "the connection is cut in place of the acknowledgement", target="each message stored once", workers=2)
+def cut_acknowledgements(world, size):
+    sends = size.of(60, 2000)
+    proxy = Proxy(world.servers[0].port)
+    proxy.cut_share = 0.5
+    try:
+        load = size.load
+        load.rate, load.haste = size.of(60, 400), 0.1
+        with world.talking(load, places=[("127.0.0.1", proxy.port)]) as crowd:
+            wait_until(lambda: proxy.cut >= sends / 2, seconds=size.of(60, 600), what="acknowledgements to be cut")
+            proxy.cut_share = 0
+        crowd.outcome.figures["acknowledgements cut"] = proxy.cut
+        return crowd.outcome
+    finally:
+        proxy.close()
+
+
+@fault("R16", "two processes are restarted one after the other", target=f"{NOTHING}; 0 failed; pause 3 s", instances=2)
+def rolling_restart(world, size):
+    load, rounds = size.load, size.of(1, 10)
+    with world.talking(load) as crowd:
+        for _ in range(rounds):
+            for server in world.servers:
+                crowd.wait(size.of(0.5, 1))
+                server.restart()
+    answers = sorted((a[6] - a[4], a[4]) for r in crowd.reports for a in r["acknowledged"])
+    crowd.outcome.within("longest pause of a sender", max(spent for _, spent in answers), 3)
+    return came_back(crowd, 12)  # they are asked to stay away for up to 8 s
+
+
+@fault("R18", "the clock of one of two processes is an hour off, and steps", target=NOTHING, instances=2)
+def clock_steps(world, size):
+    """A file tells tests/faults/app.py how far off the clock of this process is."""
+    load = size.load
+    file = world.folder / f"clock-{world.servers[1].port}"
+    try:
+        with world.talking(load) as crowd:
+            for seconds in (3600, -3600, 0):
+                file.write_text(str(seconds))
+                crowd.wait(load.seconds / 3)
+    finally:
+        file.unlink(missing_ok=True)
+    outcome = crowd.outcome
+    for name in [name for name in outcome.figures if name.startswith("seen")]:
+        del outcome.figures[name]  # these compare clocks
+    by_room = world.act(lambda: [[m.created_at for m in in_order(room)] for room in crowd.rooms])
+    outcome.figures["times that go back"] = sum(
+        later < earlier for times in by_room for earlier, later in pairwise(times)
+    )
+    return outcome
+
+
+def in_order(room):
+    return db.session.scalars(select(Message).where(Message.room_id == room).order_by(Message.seq)).all()
+
+
+@fault(
+    "S03", "somebody is signed out elsewhere while others post, the queue gone", target="0 newer frames", instances=2
+)
+def sign_out(world, size):
+    """The session ends in this process; whoever posts is on the server that the signed-out person is connected to.
+    Newer is what was sent after the sign-out had been committed."""
+    writer, reader = world.people_needed(2)
+    room, server, trials, newer, ended = world.new_room([writer, reader]), world.servers[0], size.of(15, 200), [], []
+    sent, enough = [], threading.Event()
+
+    def talk():
+        wire, n = Wire(server, server.cookie(writer)), 0
+        while not enough.is_set():
+            n += 1
+            sent.append(time.monotonic())
+            wire.call("message", {"room": room, "text": f"{n - 1}", "key": f"k{n}-{random.random()}"})
+            wire.take()
+
+    world.redis.kill()
+    talking = threading.Thread(target=talk)
+    talking.start()
+    try:
+        for _ in range(trials):
+            wire = Wire(server, server.cookie(reader))
+            wait_until(
+                lambda wire=wire: any(name == "message" for name, _ in wire.take(1)), what="the talk to be heard"
+            )
+            world.act(lambda: end_other_sessions(person(reader)))
+            committed = time.monotonic()
+            texts = []
+            with suppress(Gone):
+                while time.monotonic() < committed + 10:
+                    texts += [int(p["message"]["text"]) for name, p in wire.take(1) if name == "message"]
+            ended.append(time.monotonic() - committed)
+            newer += [text for text in texts if sent[text] > committed]
+    finally:
+        enough.set()
+        talking.join()
+        world.redis.start()
+        world.heard()
+    outcome = Outcome()
+    outcome.never("newer frames", newer)
+    outcome.figures["sign-outs"] = len(ended)
+    outcome.within("ended max", round(max(ended), 3), 2)
+    return outcome
+
+
+@fault(
+    "R30", "talk for a long time while one fault after the other happens", target=f"{NOTHING}; memory level", workers=2
+)
+def soak(world, size):
+    load = size.load
+    load.rate, load.seconds = load.rate / size.of(1, 4), size.seconds or size.of(4, 300)
+    chance = random.Random(30)
+    with world.talking(load) as crowd:
+        begun = descriptors(world)
+        ends = time.monotonic() + load.seconds
+        while time.monotonic() < ends:
+            crowd.wait(size.of(0.7, 5))
+            what = chance.choice(("worker", "redis", "freeze", "deaf", "silent"))
+            if what == "worker":
+                world.whole()
+                world.kill_worker()
+            elif what == "redis":
+                world.redis.kill()
+                crowd.wait(size.of(0.3, 3))
+                world.redis.start()
+            elif what == "freeze":
+                world.redis.freeze()
+                crowd.wait(size.of(0.3, 8))
+                world.redis.thaw()
+            else:
+                with world.switched({"deaf": "deaf", "silent": "no_hints"}[what]):
+                    crowd.wait(size.of(0.3, 6))
+    world.whole()
+    world.heard()
+    crowd.outcome.figures |= {"descriptors before": begun, "after": descriptors(world)}
+    traces = sum(server.log().count("Traceback") for server in world.servers)
+    crowd.outcome.figures["tracebacks in the log"] = traces
+    return crowd.outcome
+
+
+def descriptors(world):
+    """Open files of all processes that serve, and their memory in MiB."""
+    files = memory = 0
+    for server in world.servers:
+        for process in world.workers(server):
+            with suppress(OSError):
+                files += len(os.listdir(f"/proc/{process}/fd"))
+                with open(f"/proc/{process}/statm") as statm:
+                    memory += int(statm.read().split()[1]) * 4096
+    return f"{files} files, {memory // 2**20} MiB"

@@ -1,0 +1,100 @@
+"""`make faults`: one fault after the other, with a crowd that talks meanwhile; then docs/faults.md.
+
+Each is given its time, so that all of them together take about an hour. Exit code 1 when a promise was broken; a bound
+in time that was missed is written down, and no more: other programs may have had the processors.
+"""
+
+import argparse
+import json
+import sys
+import time
+from contextlib import redirect_stdout
+from datetime import date
+from pathlib import Path
+
+from tests.bench.machine import facts
+from tests.faults import network, processes, queue, storage  # noqa: F401 - they fill the table
+from tests.faults.table import ELSEWHERE, FAULTS, Size, Worlds
+
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+RESULTS = PAGE.parents[1] / "bench-results" / "faults.json"
+
+
+def main():
+    asked = arguments()
+    wanted = [f for f in FAULTS.values() if not asked.only or f.number in asked.only.split(",")]
+    if not wanted:
+        sys.exit(f"--only knows {', '.join(sorted(f.number for f in FAULTS.values()))}")
+    options = {"database": asked.database} | ({"ASYNC_MODE": asked.async_mode} if asked.async_mode else {})
+    RESULTS.parent.mkdir(exist_ok=True)
+    worlds = Worlds(**options)
+    try:
+        broken = [try_one(fault, asked, worlds) for fault in wanted]
+    finally:
+        worlds.close()
+    write_page()
+    sys.exit(any(broken))
+
+
+def try_one(fault, asked, worlds):
+    """Carry one out, and keep what was found. Returns what was broken."""
+    began = time.monotonic()
+    print(fault, end=" … ", flush=True)
+    try:
+        with redirect_stdout(sys.stderr):
+            outcome = worlds.run(fault, Size(long=not asked.short, seconds=asked.seconds))
+        found = {"figures": outcome.figures, "broken": outcome.broken, "missed": outcome.missed}
+    except Exception as error:
+        worlds.close()
+        found = {
+            "figures": {},
+            "broken": [f"it could not be carried out: {type(error).__name__} {error}"[:500]],
+            "missed": [],
+        }
+    print(f"{time.monotonic() - began:.0f} s: {found['broken'] or 'holds'}{found['missed'] or ''}", flush=True)
+    keep(fault, asked, found)
+    return found["broken"]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="make faults", description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", help="numbers, comma separated: R01,R08")
+    parser.add_argument("--seconds", type=float, help="that the crowd talks, instead of a minute")
+    parser.add_argument("--short", action="store_true", help="as in `make test`")
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--async-mode", choices=["eventlet", "gevent"])
+    return parser.parse_args()
+
+
+def keep(fault, asked, found):
+    """Results stay until the same fault is tried again in the same way."""
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    how = f"{fault.database or asked.database}{', gevent' if asked.async_mode == 'gevent' else ''}"
+    told = {"title": fault.title, "target": fault.target, "how": how, "day": date.today().isoformat()}
+    kept[f"{fault.number} {how} {fault.title}"] = (
+        told | {"short": asked.short, "machine": facts(RESULTS.parent)} | found
+    )
+    RESULTS.write_text(json.dumps(kept, indent=1, default=str))
+
+
+def write_page():
+    text = PAGE.read_text()
+    begin, end = "<!-- found: written by `make faults` -->\n", "<!-- found: end -->"
+    head, _, rest = text.partition(begin)
+    rows = ["| fault | on | promises | bounds in time | figures |", "| --- | --- | --- | --- | --- |"]
+    kept = json.loads(RESULTS.read_text())
+    for name in sorted(kept):
+        r = kept[name]
+        figures = ", ".join(f"{k} {v}" for k, v in r["figures"].items())
+        holds = "; ".join(r["broken"]) or "hold"
+        missed = "; ".join(r["missed"]) or "kept"
+        rows.append(
+            f"| {name.split()[0]} {r['title']} | {r['how']} | {holds} | {missed} | {figures} |".replace("\n", " ")
+        )
+    rows += ["", "Elsewhere or not yet:", ""]
+    rows += [f"- {number} {what}: {where}" for number, (what, where) in ELSEWHERE.items()]
+    PAGE.write_text(head + begin + "\n".join(rows) + "\n" + end + rest.partition(end)[2])
+
+
+if __name__ == "__main__":
+    main()

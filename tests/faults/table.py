@@ -1,0 +1,90 @@
+"""Every fault by its number: what is done, what must hold, how long it takes. The functions are in families.
+
+    @fault("R01", "kill -9 one of two workers every 5 s", target="…", world={"workers": 2})
+    def kill_one(world, size): …            → Outcome
+
+world    what World is given; faults that want the same share one. A fault leaves it whole. With `alone` the function
+         gets `make(**options)` instead, and makes its own.
+size     a Size: `size.load` for everybody's talk, `size.of(short, long)` for everything else.
+"""
+
+from dataclasses import dataclass, replace
+
+from tests.faults.world import L1, Load, World
+
+FAULTS = {}
+# What the table does not run itself, and where it is.
+ELSEWHERE = {
+    "R13": ("50 readers that never read", "tests/system/test_connections.py"),
+    "R14": ("10,000 idle connections", "make bench"),
+    "R17": ("a client of the protocol before", "there is only one protocol yet"),
+    "R20": ("the model against real servers", "tests/system/test_delivery.py"),
+    "R24": ("five tabs of one person", "tests/browser/test_talk.py"),
+    "R26": ("event streams cut with Last-Event-ID", "tests/system/test_sse.py"),
+    "R27": ("one hot room", "make bench"),
+    "R28": ("time to an answer", "make bench"),
+    "R29": ("lateness of the event loop", "make bench"),
+    "R32": ("the same on SQLite and on PostgreSQL", 'make faults ARGS="--database postgresql"'),
+    "R33": ("the same on gevent", 'make faults ARGS="--async-mode gevent"'),
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    number: str
+    title: str
+    target: str
+    world: dict
+    run: object
+    database: str | None  # the only one it makes sense on
+    alone: bool  # it makes its own world
+
+    def __str__(self):
+        return f"{self.number} {self.title}"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a fault is. Short: a handful of clients for seconds, as a part of `make test`."""
+
+    long: bool = False
+    seconds: float | None = None
+
+    @property
+    def load(self):
+        load = L1 if self.long else Load()
+        return replace(load, seconds=self.seconds) if self.seconds else load
+
+    def of(self, short, long):
+        return long if self.long else short
+
+
+def fault(number, title, *, target, database=None, alone=False, **world):
+    def register(function):
+        FAULTS[function.__name__] = Fault(number, title, target, world, function, database, alone)
+        return function
+
+    return register
+
+
+class Worlds:
+    """Makes worlds for faults, one for each kind, and keeps the last so that the next fault may use it, too."""
+
+    def __init__(self, **options):
+        self.options, self.kind, self.world = options, None, None
+
+    def run(self, fault, size):
+        """The Outcome of a fault."""
+        common = self.options | ({"database": fault.database} if fault.database else {})
+        if fault.alone:
+            return fault.run(lambda **options: World(**common, **options), size)
+        options = common | fault.world
+        if options != self.kind:
+            self.close()
+            self.world, self.kind = World(**options), options
+        return fault.run(self.world, size)
+
+    def close(self):
+        if self.world is not None:
+            self.world.close()
+        self.world = self.kind = None
