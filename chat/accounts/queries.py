@@ -78,10 +78,11 @@ _LIVE = Prepared(
 )
 
 
-def live_session_row(token):
-    """What `live_session` finds, as a row of id, user_id and seen_at, without the session's objects. One query."""
+def live_session_row(token, ask=read):
+    """What `live_session` finds, as a row of id, user_id and seen_at, without the session's objects. One query, put
+    through `ask`."""
     moment = now()
-    rows = read(_LIVE, token_hash=token_hash(token), moment=moment, idle_since=moment - IDLE)
+    rows = ask(_LIVE, token_hash=token_hash(token), moment=moment, idle_since=moment - IDLE)
     return rows[0] if rows else None
 
 

@@ -5,21 +5,20 @@ the person is kept in it, and there is no other way to be remembered.
 """
 
 from functools import wraps
-from typing import NamedTuple
 
 from flask import after_this_request, current_app, g, redirect, request, session, url_for
 from flask_login import LoginManager, current_user
 from werkzeug.http import parse_cookie
 
 from chat.accounts.actions.sessions import LIFETIME, begin_session, note_use
-from chat.accounts.queries import live_session, live_session_row
+from chat.accounts.asker import is_token
+from chat.accounts.queries import live_session
 from chat.accounts.return_path import return_path
 from chat.core.errors import Unauthorized
 from chat.core.rate_limit import network_of
 from chat.core.web import wants_json
 from chat.site.queries import the_site
 
-TOKEN_LENGTH = 43  # 256 bits in base64
 OPEN_BEFORE_SETUP = ("site.setup", "static.asset", "static.accent", "ops.healthz", "ops.readyz", "ops.metrics")
 
 
@@ -50,24 +49,10 @@ def session_for(token):
 
     Sockets ask again for every event: the session may have been revoked since they connected.
     """
-    if not isinstance(token, str) or len(token) != TOKEN_LENGTH:
+    if not is_token(token):
         return None
     found = live_session(token)
     return note_use(found) if found else None
-
-
-class Asker(NamedTuple):
-    """Whoever is asking, for actions that want to know nothing else and read what counts themselves."""
-
-    id: int
-
-
-def asker_for(token):
-    """The Asker behind this token; None when `session_for` would find nobody. Costs a tenth of it."""
-    if not isinstance(token, str) or len(token) != TOKEN_LENGTH:
-        return None
-    found = live_session_row(token)
-    return found and Asker(note_use(found).user_id)
 
 
 def find_session():

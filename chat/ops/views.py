@@ -7,6 +7,7 @@ from flask_login import current_user
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 from sqlalchemy import text
 
+from chat.core import ledger
 from chat.core.db import db
 from chat.core.errors import NotFound
 
@@ -48,7 +49,7 @@ def metrics():
 
 def _registry():
     live, lag, registry = current_app.extensions["live"], current_app.extensions["lag"], CollectorRegistry()
-    bus, streams = live.bus, current_app.extensions["event_streams"]
+    bus, streams, (units, groups) = live.bus, current_app.extensions["event_streams"], ledger.counted()
     for name, words, value in (
         ("parley_connections", "Websockets and event streams of this process", len(live.connections)),
         ("parley_event_streams", "Event streams among them", len(streams)),
@@ -64,6 +65,13 @@ def _registry():
     for name, words, value in (
         ("parley_frames", "Frames published", live.pump.sent),
         ("parley_pump_reads", "Reads of the log because numbers were missing", live.pump.reads),
+        ("parley_pump_repairs", "Streams that the poll found ahead of what this process was told", live.pump.repairs),
+        ("parley_resumes", "Answers to clients that came back", live.subscriptions.resumes),
+        ("parley_resumes_at_a_glance", "Those who had missed nothing", live.subscriptions.at_a_glance),
+        ("parley_resets", "Streams that such a client had to load anew", live.subscriptions.resets),
+        ("parley_sessions_at_hand", "Messages whose session was known to hold, without asking", live.sessions_at_hand),
+        ("parley_units", "Messages that were stored together with others", units),
+        ("parley_groups", "Transactions in which that was done", groups),
         ("parley_bus_hints_sent", "Hints to other processes that a stream has grown", bus.hints_sent),
         ("parley_bus_hints_received", "Hints of other processes", bus.hints_received),
         ("parley_bus_hints_dropped", "Hints given up because too many waited", bus.hints_dropped),

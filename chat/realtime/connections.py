@@ -17,14 +17,14 @@ class Connection:
     """
 
     __slots__ = (
-        "alive", "lock", "presence_sid", "ready", "room_on_screen", "session_id", "sid", "streams", "token",
+        "alive", "asker", "lock", "presence_sid", "ready", "room_on_screen", "session_id", "sid", "streams", "token",
         "transport", "transport_id", "user_id",
     )  # fmt: skip
     is_told_gone = False  # that a room is not theirs any more; others have `room_removed` and ask
 
     def __init__(self, transport_id, sid, user_id, session_id, token, transport=None):
         self.transport_id, self.sid, self.user_id, self.session_id = transport_id, sid, user_id, session_id
-        self.token, self.transport = token, transport
+        self.token, self.transport, self.asker = token, transport, None
         self.presence_sid = None
         self.lock, self.ready = Turns(), Gate()
         self.alive, self.streams = True, {}

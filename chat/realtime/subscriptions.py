@@ -29,6 +29,7 @@ class Subscriptions:
     def __init__(self, app, pump):
         self.app, self.pump = app, pump
         self._places = threading.Semaphore(AT_ONCE)
+        self.resumes = self.at_a_glance = self.resets = 0
 
     def welcome(self, connection):
         """Subscribe a new connection to its own stream, the site and its rooms. Waits, but not after activating.
@@ -86,6 +87,8 @@ class Subscriptions:
             if epoch != self.pump.epoch:
                 return {"epoch": self.pump.epoch, "streams": {"*": {"reset": True}}}
             answer, begun = self._subscribe(connection, rooms, _Question(cursors, everything))
+            self.resumes += 1
+            self.resets += sum("reset" in part for part in answer["streams"].values())
             for name in begun:
                 if self.pump.cursor(name) > answer["streams"].get(name, {}).get("head", 0):
                     self._announce(connection, name)  # something was sent between reading and activating
@@ -133,6 +136,7 @@ class Subscriptions:
                 with snapshot():
                     joined = joined_numbers(connection.user_id)
                     return joined, self._answer(connection, question.cursors, joined, question.everything)
+        self.at_a_glance += 1
         return {room_id: row.joined for room_id, row in found.items()}, answer
 
     def _nothing_missed(self, connection, question, found, ask):

@@ -1,7 +1,10 @@
 """Each event of /chat as a client sends it, with what it is refused."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from chat import wiring
 from chat.accounts.actions import begin_session, end_other_sessions, update_profile
 from chat.accounts.signed_in import cookie_name
 from chat.core.db import db
@@ -326,3 +329,19 @@ def test_what_is_refused_is_told_to_nobody(socket, live, alice, bob, general):
     socket.emit("message", {"room": general.id, "text": "x", "key": "k2"})
 
     assert [change for _, change, _ in watcher.frames()] == ["left"]
+
+
+def test_who_was_signed_out_elsewhere_posts_nothing_more_although_nobody_was_told(live, bob, general, app):
+    """Sessions are kept from one message to the next; under the lock it shows that one has ended meanwhile."""
+    client = live(bob)
+    assert client.emit("message", {"room": general.id, "text": "one", "key": "1"})["ok"]
+    assert client.emit("message", {"room": general.id, "text": "two", "key": "2"})["ok"]
+    assert app.extensions["live"].sessions_at_hand == 1
+
+    wiring.attach(SimpleNamespace(capture=lambda *_: None, wake=lambda *_: None))
+    end_other_sessions(bob)
+    wiring.attach(app.extensions["live"].pump)
+    answer = client.emit("message", {"room": general.id, "text": "three", "key": "3"})
+
+    assert (answer["ok"], answer["code"]) == (False, "unauthorized")
+    assert [message.text for message in newest(general)[0]] == ["one", "two"]

@@ -2,6 +2,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
+from chat.accounts.asker import Asker
 from chat.accounts.queries import is_id
 from chat.core.authorize import authorize
 from chat.core.clock import now
@@ -39,7 +40,8 @@ def post_in(actor, room_id, text, *, key, waiting=nullcontext):
     if not is_id(room_id):
         raise NotFound(NO_ROOM, field="room")
     body = body_of(actor.id, room_id, text)  # CPU work, before any lock
-    draft = Draft(room_id, actor.id, key, content_hash(room_id, text), text, body)
+    asker = actor if isinstance(actor, Asker) else None
+    draft = Draft(room_id, actor.id, key, content_hash(room_id, text), text, body, asker)
     return together(partial(_post, draft), room_stream(room_id), waiting=waiting)
 
 
@@ -53,11 +55,14 @@ class Draft:
     content_hash: str
     text: str
     body: Body
+    asker: Asker | None  # to be looked at again; others were found by this very request
 
 
 def _post(draft, record):
     """With the room's stream locked: the room and the author are as they will be when this commits."""
     place = place_of(record.run, draft.author_id, draft.room_id)
+    if place and draft.asker and not draft.asker.is_still_here(record.run, place.access):
+        raise Unauthorized
     if place is None or not (verdict := may_post(place)) or place.deactivated:
         if sent := _first(record, draft, place):
             return sent

@@ -1,15 +1,17 @@
 """What every socket event has in common: who asks, what they sent, and an answer in any case.
 
 Flask-SocketIO builds a request context for each event and copies the session into it at the first. We do neither: the
-handlers get the connection and the acting person as arguments, and the session's row is read again for every event,
-since it may have been revoked after the connection was made.
+handlers get the connection and the acting person as arguments, and the session is looked at again for every event: it
+may have been revoked after the connection was made. A message asks again only when anybody's session has ended, and
+once more under the lock (chat/accounts/asker.py).
 """
 
 import logging
 
 from flask_socketio import ConnectionRefusedError, Namespace
 
-from chat.accounts.signed_in import asker_for, session_for
+from chat.accounts.asker import asker_for
+from chat.accounts.signed_in import session_for
 from chat.core.errors import ChatError, Invalid, Unauthorized
 from chat.core.transaction import release
 from chat.realtime import wire
@@ -90,6 +92,11 @@ class BaseNamespace(Namespace):
 
     def _actor(self, event, connection):
         if event in self.needs_only_the_id:
-            return asker_for(connection.token)
+            access = self.live.pump.access
+            if connection.asker is None or not connection.asker.holds(access):
+                connection.asker = asker_for(connection.token, access)
+            else:
+                self.live.sessions_at_hand += 1
+            return connection.asker
         session = session_for(connection.token)
         return session and session.user
