@@ -1,0 +1,119 @@
+"""What test_ledger.py has done in a process of its own, patched as a server is: `python -m tests.core.green MODE FOLDER
+SCENARIO` prints what came of it as JSON."""
+
+import json
+import os
+import sqlite3
+import sys
+import uuid
+
+MODE, FOLDER, SCENARIO = sys.argv[1:]
+os.environ["ASYNC_MODE"] = MODE
+
+from chat.server import async_mode  # noqa: E402
+
+async_mode.patch()
+
+from sqlalchemy import select  # noqa: E402
+
+from chat import create_app  # noqa: E402
+from chat.core.db import db  # noqa: E402
+from chat.core.errors import ChatError  # noqa: E402
+from chat.core.ledger import Ledger, counted  # noqa: E402
+from chat.messages.actions import post_message  # noqa: E402
+from chat.messages.models import Message  # noqa: E402
+from chat.streams.log import advance, heads, since, together  # noqa: E402
+from tests.conftest import settings_for  # noqa: E402
+from tests.factories import person, room  # noqa: E402
+
+app = create_app(settings_for(FOLDER))
+ledger = Ledger(app, spawn=async_mode.spawn)
+
+
+def at_once(jobs):
+    """Run them beside each other, begun in this order, and return what each gave or was refused with."""
+    results = [None] * len(jobs)
+
+    def run(n, job):
+        with app.app_context():
+            try:
+                results[n] = job()
+            except (ChatError, RuntimeError) as error:
+                results[n] = getattr(error, "code", str(error))
+
+    for n, job in enumerate(jobs):
+        async_mode.spawn(run, n, job)
+    while None in results:
+        async_mode.sleep(0.005)
+    return results
+
+
+def say(username, text, key=None):
+    return lambda: post_message(person(username), room("general"), text, key=key or str(uuid.uuid4())).seq
+
+
+def broken():
+    """A unit that writes and then breaks."""
+
+    def unit(record):
+        stream = room("general").stream
+        advance(record.run, stream, 1_000)
+        raise RuntimeError("broken")
+
+    return lambda: together(unit, room("general").stream)
+
+
+def stored():
+    texts = db.session.scalars(select(Message.text).where(Message.room_id == room("general").id).order_by(Message.seq))
+    stream = room("general").stream
+    return {"texts": texts.all(), "head": heads([stream])[stream], "entries": [e.seq for e in since(stream, 0)]}
+
+
+def mixed():
+    """A hundred units in a few groups: outsiders, units that break, and the same key twice."""
+    jobs = []
+    for n in range(100):
+        if n % 10 == 3:
+            jobs.append(say("carol", "from outside"))
+        elif n % 10 == 7:
+            jobs.append(broken())
+        else:
+            jobs.append(say("alice" if n % 2 else "bob", str(n), key=f"key-{n // 100 if n in (98, 99) else n}"))
+    return at_once(jobs)
+
+
+def locked():
+    """Another process writes and does not end: all hear that, and nothing is stored; then it ends."""
+    other = sqlite3.connect(f"{FOLDER}/parley.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    first = at_once([say("alice", "one", key="1"), say("bob", "two", key="2")])
+    other.execute("ROLLBACK")
+    return {"while": first, "then": at_once([say("alice", "one", key="1"), say("alice", "one", key="1")])}
+
+
+def full():
+    """No room for another page: all hear that, and nothing is stored; then there is room."""
+    ledger.line._open()
+    cursor = ledger.line.cursor
+    pages = cursor.execute("PRAGMA page_count").fetchone()[0]
+    cursor.execute(f"PRAGMA max_page_count={pages}")
+    first = at_once([say("alice", "x" * 19_000, key=str(n)) for n in range(5)])
+    cursor.execute("PRAGMA max_page_count=1000000")
+    return {"while": first, "then": at_once([say("alice", "again", key="again")])}
+
+
+def stopped():
+    """Told to stop while fifty wait: they are stored, and what comes after that, too."""
+    jobs = [say("alice", str(n)) for n in range(50)]
+    jobs.insert(50, lambda: ledger.stop() or 0)
+    return at_once([*jobs, say("bob", "late")])
+
+
+if __name__ == "__main__":
+    with app.app_context():
+        ledger.start()
+        results = {"mixed": mixed, "locked": locked, "full": full, "stopped": stopped}[SCENARIO]()
+        units, groups = counted()
+        print(json.dumps({"results": results, "units": units, "groups": groups, **stored()}))
+        sys.stdout.flush()
+        os._exit(0)  # the native thread would be waited for

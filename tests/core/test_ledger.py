@@ -1,0 +1,64 @@
+"""Group commit in processes like those that serve, in both async modes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.system.server import ROOT
+
+
+@pytest.fixture(params=["eventlet", "gevent"])
+def carry_out(request, founded, tmp_path):
+    """carry_out(scenario) → what came of it; see tests/core/green.py."""
+
+    def carry_out(scenario):
+        folder = tmp_path / "data"
+        shutil.copytree(founded, folder)
+        command = [sys.executable, "-W", "ignore", "-m", "tests.core.green", request.param, str(folder), scenario]
+        done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return carry_out
+
+
+def test_a_hundred_units_share_few_transactions_and_each_has_its_own_verdict(carry_out):
+    came = carry_out("mixed")
+
+    results = came["results"]
+    assert [results[n] for n in range(3, 100, 10)] == ["forbidden"] * 10
+    assert [results[n] for n in range(7, 100, 10)] == ["broken"] * 10
+    numbers = [seq for seq in results if isinstance(seq, int)]
+    assert numbers == sorted(numbers), "in the order in which they came"
+    assert came["entries"] == list(range(1, came["head"] + 1)), "no hole where a unit was undone"
+    assert len(came["texts"]) == len(set(numbers)) == 79 and results[98] == results[99], "the same key is one message"
+    assert came["groups"] < came["units"] / 4
+
+
+@pytest.mark.sqlite
+def test_while_another_process_holds_the_lock_all_are_told_and_the_retry_is_stored_once(carry_out):
+    came = carry_out("locked")
+
+    assert came["results"]["while"] == ["busy", "busy"]
+    assert len(set(came["results"]["then"])) == 1 and came["texts"] == ["one"]
+
+
+@pytest.mark.sqlite
+def test_a_full_disk_is_told_and_loses_nothing_that_was_acknowledged(carry_out):
+    came = carry_out("full")
+
+    told = came["results"]["while"]
+    assert "busy" in told
+    assert len(came["texts"]) == len([seq for seq in told if isinstance(seq, int)]) + 1
+    assert came["texts"][-1] == "again" and came["entries"] == list(range(1, came["head"] + 1))
+
+
+def test_what_waits_when_the_process_is_told_to_stop_is_stored(carry_out):
+    came = carry_out("stopped")
+
+    assert [text for text in came["texts"] if text != "late"] == [*map(str, range(50))]
+    assert "late" in came["texts"], "what comes after is stored, one by one"
