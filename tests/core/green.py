@@ -77,8 +77,10 @@ def mixed():
             jobs.append(say("carol", "from outside"))
         elif n % 10 == 7:
             jobs.append(broken())
+        elif n > 97:
+            jobs.append(say("bob", "twin", key="twin"))
         else:
-            jobs.append(say("alice" if n % 2 else "bob", str(n), key=f"key-{n // 100 if n in (98, 99) else n}"))
+            jobs.append(say("alice" if n % 2 else "bob", str(n)))
     return at_once(jobs)
 
 
