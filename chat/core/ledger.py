@@ -15,7 +15,7 @@ import time
 from collections import deque
 from contextlib import contextmanager, nullcontext
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from chat.core.blocking import NativeThread, Waiter, soon
 from chat.core.db import db, patiently, snapshot, write_lock
@@ -228,7 +228,7 @@ class _Line:
             unit.answer = unit.work(record)
             record.run_within()
         except Exception as error:
-            if isinstance(error, OperationalError) and self._ends_everything(error):
+            if isinstance(error, DBAPIError) and self._ends_everything(error):
                 raise
             unit.record, unit.error = None, _told(error)
             self._execute("ROLLBACK TO SAVEPOINT unit")
@@ -313,7 +313,7 @@ class _PostgreSQLLine(_Line):
             self._set_aside(group, lambda unit: unit.names in self.ledger.aside)
         try:
             held = self._hold(group)
-        except OperationalError as error:
+        except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
             self._give_up()  # lost while it was idle, as after a restart of the server: nothing had begun
@@ -376,7 +376,7 @@ class _PatientLine(_PostgreSQLLine):
 
 
 def _is_busy(error):
-    return isinstance(error, Busy) or (isinstance(error, OperationalError) and is_passing(error))
+    return isinstance(error, Busy) or (isinstance(error, DBAPIError) and is_passing(error))
 
 
 def _told(error):

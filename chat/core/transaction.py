@@ -15,7 +15,7 @@ import logging
 from collections import defaultdict
 from contextlib import contextmanager, nullcontext
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from chat.core.db import begin_write, db, is_sqlite, write_lock
 from chat.core.errors import Busy
@@ -106,7 +106,7 @@ def transaction():
             current.run_within()
             current.run_meanwhile()
             _commit()
-        except OperationalError as error:
+        except DBAPIError as error:
             db.session.rollback()
             if is_passing(error):
                 log.warning("A transaction could not finish: %s", error.orig)
