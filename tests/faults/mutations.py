@@ -182,14 +182,12 @@ def oldcopy(patch):
 
 @mutation("resume reads, then subscribes", "P3")
 def resumefirst(patch):
-    from chat.core.db import snapshot
     from chat.realtime import subscriptions
 
     subscribe = subscriptions.Subscriptions._subscribe
 
-    def read_first(self, connection, rooms, read=lambda joined: None):
-        with self.app.app_context(), snapshot():
-            found = read(subscriptions.joined_numbers(connection.user_id))
+    def read_first(self, connection, rooms, question=None):
+        _, found = self._read(connection, question)
         subscribe(self, connection, rooms)
         return found, []
 

@@ -190,7 +190,7 @@ def test_what_is_posted_while_resume_reads_is_in_the_answer_or_announced(
     client = live(bob)
     with elsewhere():
         add_member(alice, secret, bob)
-    during(subscriptions, "positions", post("in between"))  # the last query of the answer
+    during(subscriptions, "standings", post("in between"))  # what the answer is made of
 
     answer = resume(client, {}, all=True)
 
