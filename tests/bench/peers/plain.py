@@ -36,4 +36,4 @@ def message(form):
     return {"ok": True, "message": {"id": posted, "room": form["room"], "key": form["key"]}}
 
 
-socketio.run(app, host="127.0.0.1", port=int(os.environ["PORT"]), log_output=False)
+socketio.run(app, host="127.0.0.1", port=int(os.environ["PORT"]), log_output=False, max_size=50_000)  # connections

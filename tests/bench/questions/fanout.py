@@ -20,7 +20,7 @@ def run(bench):
             for size, senders in SENDERS.items():
                 result = load(
                     server, "--connections", bench.people(1000), "--senders", senders, "--window", WINDOW,
-                    "--duration", bench.seconds(3), "--acks", room_size=bench.people(size),
+                    "--duration", bench.seconds(2.5), "--acks", room_size=bench.people(size),
                 )  # fmt: skip
                 bench.say(turn, kind, f"rooms of {size}", f"{result['deliveries_per_s']:,.0f} deliveries/s", result)
                 cases.setdefault(str(size), {}).setdefault(kind, []).append(result)

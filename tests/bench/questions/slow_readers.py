@@ -19,7 +19,7 @@ def run(bench):
             for slow in (0, SLOW):
                 result = load(
                     server, "--connections", READERS + slow, "--stalled", slow, "--senders", 5, "--rate", RATE,
-                    "--text-bytes", TEXT, "--duration", bench.seconds(5), "--acks", room_size=100,
+                    "--text-bytes", TEXT, "--duration", bench.seconds(4), "--acks", room_size=100,
                 )  # fmt: skip
                 result["grown_mib"] = (result["rss_peak_kb"] - result["rss_connected_kb"]) / 1024
                 grown, p99 = result["grown_mib"], result["latency_ms"]["p99"]
