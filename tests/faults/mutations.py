@@ -103,16 +103,13 @@ def latekick(patch):
 
 @mutation("membership is read, then the subscription registered", "P6")
 def readfirst(patch):
-    from chat.core.db import snapshot
     from chat.realtime import subscriptions
     from chat.streams import log
 
-    def subscribe(self, connection, rooms, read=lambda joined: None):
+    def subscribe(self, connection, rooms, question=None):
         names = {room_id: log.room_stream(room_id) for room_id in rooms}
         before = {name: self.pump.active(name, connection) for name in names.values()}
-        with self.app.app_context(), snapshot():
-            joined = subscriptions.joined_numbers(connection.user_id)
-            found = read(joined)
+        joined, found = self._read(connection, question)
         self.pump.listen(names.values(), connection)
         for room_id, name in names.items():
             if room_id in joined:
