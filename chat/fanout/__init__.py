@@ -4,6 +4,8 @@ Under our workers python-socketio's engine and manager are replaced by the fast 
 elsewhere its own serve, and `Fanout` does not see the difference. Nothing here waits, so the caller may count on order.
 """
 
+from contextlib import suppress
+
 
 class Fanout:
     """Subscriptions and sending over a `socketio.Server`. One for each namespace.
@@ -27,11 +29,12 @@ class Fanout:
                 self.leave(sid, room)
 
     def enter(self, sid, room):
-        """From now on `sid` gets what is published to `room`."""
+        """From now on `sid` gets what is published to `room`. A connection that is gone enters nothing."""
         if reader := self._readers.get(sid):
             self._reading.setdefault(room, {})[sid] = reader
         else:
-            self.server.enter_room(sid, room, namespace=self.namespace)
+            with suppress(ValueError):
+                self.server.enter_room(sid, room, namespace=self.namespace)
 
     def leave(self, sid, room):
         """From now on it does not. A connection that is gone has left already."""

@@ -144,7 +144,8 @@ def test_a_message_whose_answer_was_lost_is_stored_once(follow, way, room):
         expect(window.find(".message--pending")).to_have_count(0)
         assert window.streams > 1
     assert room.texts() == ["Only once", "And this"]
-    assert len([url for url in alice.asked if url.endswith("/do/message")]) >= 3
+    # Once or twice for the first: its frame may come before its second try.
+    assert len([url for url in alice.asked if url.endswith("/do/message")]) >= 2
 
 
 def test_a_stream_that_is_cut_is_opened_again_and_misses_nothing(follow, way, room):
