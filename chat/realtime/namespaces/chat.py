@@ -2,7 +2,10 @@ import logging
 
 from flask_socketio import ConnectionRefusedError
 
-from chat.accounts.signed_in import cookie_value, session_for
+from chat.accounts.actions.sessions import note_use
+from chat.accounts.asker import is_token
+from chat.accounts.queries import live_session_row
+from chat.accounts.signed_in import cookie_value
 from chat.core.rate_limit import limiter
 from chat.core.transaction import release
 from chat.messages.actions import delete_message, edit_message, post_in
@@ -25,7 +28,7 @@ def refused():
 class ChatNamespace(BaseNamespace):
     """/chat: numbered and durable."""
 
-    needs_only_the_id = frozenset({"message"})
+    needs_only_the_id = frozenset({"message", "resume"})
 
     def __init__(self, live):
         super().__init__("/chat", live)
@@ -41,17 +44,18 @@ class ChatNamespace(BaseNamespace):
             raise refused()
         with live.app.app_context():
             token = cookie_value(environ.get("HTTP_COOKIE"))
-            session = session_for(token)
-            if session is None:
-                raise refused()
+            while True:
+                access = live.pump.access
+                session = live_session_row(token) if is_token(token) else None
+                if session is None:
+                    raise refused()
+                if live.pump.access == access:
+                    break  # from here on a revocation finds the connection; one that came meanwhile has missed it
             connection = Connection(
                 live.chat.transport_of(sid), sid, session.user_id, session.id, token, live.chat.transport(sid)
             )
-        live.connections.add(connection)
-        with live.app.app_context():  # again: from now on a revocation finds it, before now it may have missed it
-            if session_for(token) is None:
-                live.connections.remove(connection)
-                raise refused()
+            live.connections.add(connection)
+            note_use(session)
         live.spawn(self.welcome, connection)
 
     def welcome(self, connection):
