@@ -197,6 +197,26 @@ def test_who_waits_too_long_for_a_lock_is_told_that_it_is_busy(server, room):
     wire.drop(), other.drop()
 
 
+def test_a_room_that_somebody_holds_keeps_no_other_waiting_and_its_own_messages_in_order(server, room):
+    other = new_room(server)
+    wire, quick = (Wire(server, server.cookie("alice")) for _ in range(2))
+    message = lambda where, text: {"room": where, "text": text, "key": str(uuid.uuid4())}  # noqa: E731
+    wire.take(5), quick.take(5)
+    with server.app.app_context():
+        db.session.execute(text("SELECT 1 FROM streams WHERE name = :name FOR UPDATE"), {"name": f"room:{room}"})
+        numbers = [wire.emit("message", message(room, str(n))) for n in range(5)]
+        assert [quick.call("message", message(other, str(n)))["ok"] for n in range(5)] == [True] * 5
+        wire.take(), wire.take(0.05)
+        assert not set(numbers) & set(wire.answers), "these wait"
+        db.session.rollback()
+
+    wait_until(lambda: wire.take(0.1) and set(numbers) <= set(wire.answers), what="the room to be free")
+    posted = [wire.answers[number]["message"] for number in numbers]
+    assert [m["text"] for m in posted] == [*map(str, range(5))]
+    assert [m["seq"] for m in posted] == [posted[0]["seq"] + n for n in range(5)]
+    wire.drop(), quick.drop()
+
+
 def test_a_transaction_that_takes_its_time_is_seen_when_it_commits(server, room):
     """window: its number is taken long before it can be read, and other rooms go on meanwhile."""
     other = new_room(server)
