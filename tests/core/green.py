@@ -2,10 +2,12 @@
 SCENARIO` prints what came of it as JSON."""
 
 import json
+import logging
 import os
 import sqlite3
 import sys
 import uuid
+from _queue import SimpleQueue  # the one in C: waiting for it stops a native thread, as a disk does
 
 MODE, FOLDER, SCENARIO = sys.argv[1:]
 os.environ["ASYNC_MODE"] = MODE
@@ -14,9 +16,11 @@ from chat.server import async_mode  # noqa: E402
 
 async_mode.patch()
 
+from greenlet import getcurrent  # noqa: E402
 from sqlalchemy import select  # noqa: E402
 
 from chat import create_app  # noqa: E402
+from chat.core.blocking import NativeThread, soon  # noqa: E402
 from chat.core.db import db  # noqa: E402
 from chat.core.errors import ChatError  # noqa: E402
 from chat.core.ledger import Ledger, counted  # noqa: E402
@@ -25,6 +29,7 @@ from chat.messages.models import Message  # noqa: E402
 from chat.streams.log import advance, heads, since, together  # noqa: E402
 from tests.conftest import settings_for  # noqa: E402
 from tests.factories import person, room  # noqa: E402
+from tests.system.server import wait_until  # noqa: E402
 
 app = create_app(settings_for(FOLDER))
 ledger = Ledger(app, spawn=async_mode.spawn)
@@ -104,6 +109,52 @@ def full():
     return {"while": first, "then": at_once([say("alice", "again", key="again")])}
 
 
+def switching():
+    """A unit that waits for something while it writes, which stops nobody here but must not happen."""
+    said = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: said.append(record.getMessage())
+    logging.getLogger("chat.core.ledger").addHandler(handler)
+
+    def unit(record):
+        async_mode.sleep(0)
+        return 0
+
+    results = at_once([say("alice", "1"), lambda: together(unit, room("general").stream), say("bob", "2")])
+    return {"results": results, "said": said}
+
+
+def beside():
+    """What a native thread does for the loop: it gives and raises, others run meanwhile, and whoever is interrupted
+    while waiting for it waits to the end, since what it works on is free only then."""
+    thread, slow, told = NativeThread(), SimpleQueue(), []
+    results = at_once(
+        [lambda: thread.run(sum, [1, 2]), lambda: thread.run(slow.get), lambda: slow.put("slow") or "quick"]
+    )
+
+    def wait():
+        told.append(getcurrent())
+        try:
+            thread.run(slow.get)
+        except ZeroDivisionError:
+            told.append("interrupted")
+
+    async_mode.spawn(wait)
+    wait_until(lambda: told)
+    soon(told[0].throw, ZeroDivisionError)
+    for _ in range(5):
+        async_mode.sleep(0)
+    early = told[1:]
+    slow.put("the end")
+    wait_until(lambda: told[1:])
+    failed = at_once([lambda: thread.run(fail), lambda: thread.run(sum, [3, 4])])
+    return {"results": results, "early": early, "late": told[1:], "failed": failed}
+
+
+def fail():
+    raise RuntimeError("failed")
+
+
 def stopped():
     """Told to stop while fifty wait: they are stored, and what comes after that, too."""
     jobs = [say("alice", str(n)) for n in range(50)]
@@ -114,7 +165,8 @@ def stopped():
 if __name__ == "__main__":
     with app.app_context():
         ledger.start()
-        results = {"mixed": mixed, "locked": locked, "full": full, "stopped": stopped}[SCENARIO]()
+        scenarios = (mixed, locked, full, stopped, switching, beside)
+        results = {scenario.__name__: scenario for scenario in scenarios}[SCENARIO]()
         units, groups = counted()
         print(json.dumps({"results": results, "units": units, "groups": groups, **stored()}))
         sys.stdout.flush()

@@ -62,3 +62,20 @@ def test_what_waits_when_the_process_is_told_to_stop_is_stored(carry_out):
 
     assert [text for text in came["texts"] if text != "late"] == [*map(str, range(50))]
     assert "late" in came["texts"], "what comes after is stored, one by one"
+
+
+@pytest.mark.sqlite
+def test_a_unit_that_lets_others_run_while_it_writes_is_named_in_the_log(carry_out):
+    came = carry_out("switching")
+
+    assert came["texts"] == ["1", "2"]
+    [said] = came["results"]["said"]
+    assert "switching.<locals>.unit" in said and "let another green thread run" in said
+
+
+def test_a_native_thread_waits_beside_the_loop_and_keeps_what_it_works_on_to_the_end(carry_out):
+    came = carry_out("beside")["results"]
+
+    assert came["results"] == [3, "slow", "quick"]
+    assert (came["early"], came["late"]) == ([], ["interrupted"])
+    assert came["failed"] == ["failed", 7]
