@@ -4,12 +4,8 @@ from chat.core.authorize import allow, deny
 from chat.rooms.policy import OUTSIDER, decide, may, standing_of
 
 
-def can_post(actor, room):
-    return may(actor, room, "post")
-
-
-def may_post(place):
-    """`can_post` from a row of `queries.place_of`."""
+def can_post(place):
+    """From a row of `queries.place_of`: a person, a room, and how one stands to the other."""
     standing = standing_of(place.role, place.membership_role, place.kind)
     return decide(standing, "post", name=place.room_name, archived=place.archived)
 

@@ -9,7 +9,7 @@ from chat.core.clock import now
 from chat.core.errors import Conflict, NotFound, Unauthorized
 from chat.messages.events import MessagePosted
 from chat.messages.formatting import RENDERER, Body
-from chat.messages.policy import is_hidden, may_post
+from chat.messages.policy import can_post, is_hidden
 from chat.messages.presenter import Fresh, present_posted, present_sent
 from chat.messages.queries import find_by_key, place_of, store_message
 from chat.messages.text import body_of, check_key, clean, content_hash
@@ -63,7 +63,7 @@ def _post(draft, record):
     place = place_of(record.run, draft.author_id, draft.room_id)
     if place and draft.asker and not draft.asker.is_still_here(record.run, place.access):
         raise Unauthorized
-    if place is None or not (verdict := may_post(place)) or place.deactivated:
+    if place is None or not (verdict := can_post(place)) or place.deactivated:
         if sent := _first(record, draft, place):
             return sent
         if place is None or is_hidden(place):
