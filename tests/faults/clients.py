@@ -26,6 +26,7 @@ from datetime import datetime
 import orjson
 
 ANSWER_WITHIN = 10  # seconds, as in the browser
+BEGUN_AGAIN = "begun again"  # a line of a journal: what follows continues a page that was loaded then
 UNHEARD = 37  # the server pings every 20 seconds; so long without a word and the connection is as good as cut
 
 
@@ -265,6 +266,7 @@ class Client:
             elif self.cursors[name] is None:
                 self.cursors[name] = part["head"]
                 self.skipped.append([name, part["head"]])
+                self.journal[name].append([part["head"], BEGUN_AGAIN, None, None, None])
             else:
                 for event, payload in part["frames"]:
                     self._take(event, payload, now)

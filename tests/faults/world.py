@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import statistics
@@ -25,6 +24,7 @@ from chat.accounts.passwords import hash_password
 from chat.core.db import db
 from chat.core.transaction import transaction
 from chat.messages.models import Message
+from chat.realtime.bus.transports import channel_of
 from chat.rooms.actions import add_member, create_room
 from chat.rooms.models import Membership
 from chat.site.models import Site
@@ -42,7 +42,8 @@ class Load:
     """How many talk how much. The default is the smallest that has something to lose."""
 
     rooms: int = 2
-    clients: int = 3  # in each room
+    clients: int = 3  # people in each room
+    tabs: int = 1  # of each of them
     rate: float = 30  # messages a second, by all together
     seconds: float = 4
     edits: float = 0.1
@@ -156,16 +157,21 @@ class World:
         return (server or self.servers[0])._children()
 
     def kill_worker(self, server=None):
-        """kill -9 one of a server's processes."""
+        """kill -9 one of a server's processes: the one that is there longest and has most clients."""
         with suppress(IndexError, ProcessLookupError):
-            os.kill(random.choice(self.workers(server)), signal.SIGKILL)
+            os.kill(self.workers(server)[0], signal.SIGKILL)
 
     def whole(self):
-        """Wait until every server has all its processes and answers."""
+        """Wait until every server has all its processes, and each of them serves: it hears the queue then."""
+        count = sum(int(server.environ.get("WEB_CONCURRENCY", 1)) for server in self.servers)
         for server in self.servers:
-            count = int(server.environ.get("WEB_CONCURRENCY", 1))
-            wait_until(lambda server=server, count=count: len(self.workers(server)) >= count, seconds=30)
             server.wait()
+        if self.redis:
+            channel = channel_of(self.servers[0].app.config["PARLEY"])
+            with self.redis.client() as client:
+                wait_until(
+                    lambda: client.pubsub_numsub(channel)[0][1] >= count, seconds=60, what="all processes to serve"
+                )
 
     @contextmanager
     def switched(self, *faults):
@@ -248,13 +254,16 @@ class Talk:
     places     [(host, port)] for the clients; of the servers themselves when missing
     where      where(client number, its number in the room) → places of that client alone
     writers    how many of each room write; all when None
-    prefix     a command before that which starts the clients' process
+    first      the number of the first person among them; whom another crowd is made of are others
+    judged     without, the reports are all there is: for a database that is not the one they talked on
     """
 
-    def __init__(self, world, load, *, places=None, where=None, writers=None, prefix=(), rooms_each=1, padding=0):
-        self.world, self.load, self.prefix, self.outcome, self.marks = world, load, list(prefix), Outcome(), []
+    def __init__(
+        self, world, load, *, places=None, where=None, writers=None, rooms_each=1, padding=0, judged=True, first=0
+    ):
+        self.world, self.load, self.judged, self.outcome, self.marks = world, load, judged, Outcome(), []
         self.file = world.folder.parent / f"journals-{uuid.uuid4().hex[:8]}.json"
-        names = world.people_needed(load.rooms * load.clients)
+        names = world.people_needed(first + load.rooms * load.clients)[first:]
         groups = [names[n : n + load.clients] for n in range(0, len(names), load.clients)]
         # Everybody is in a room of their own group and, with `rooms_each`, in those of the groups that follow.
         inside = defaultdict(list)
@@ -265,17 +274,18 @@ class Talk:
         self.begun = world.heads([f"room:{room}" for room in self.rooms])
         places = places or [(None, server.port) for server in world.servers]
         origin = f"http://localhost:{world.servers[0].port}"
-        count = load.rooms * (load.clients if writers is None else writers)
+        count = load.rooms * load.tabs * (load.clients if writers is None else writers)
         epoch, allowed = world.act(lambda: (db.session.scalar(select(Site.epoch)), memberships()))
         clients = []
-        cookies = world.act(lambda: [world.servers[0].cookie(name) for name in names])
-        for n, (name, cookie) in enumerate(zip(names, cookies, strict=True)):
-            group, place = divmod(n, load.clients)
+        tabs = [name for name in names for _ in range(load.tabs)]
+        cookies = world.act(lambda: [world.servers[0].cookie(name) for name in tabs])
+        for n, (name, cookie) in enumerate(zip(tabs, cookies, strict=True)):
+            group, place = divmod(n // load.tabs, load.clients)
             own = [self.rooms[(group - m) % len(groups)] for m in range(rooms_each)]
             mine = where(n, place) if where else places
             clients.append(
                 {
-                    "name": name,
+                    "name": name if n % load.tabs == 0 else f"{name}.{n % load.tabs}",
                     "cookie": cookie,
                     "epoch": epoch,
                     "rooms": own,
@@ -293,7 +303,7 @@ class Talk:
 
     def begin(self):
         self.process = subprocess.Popen(
-            [*self.prefix, sys.executable, "-m", "tests.faults.clients"],
+            [sys.executable, "-m", "tests.faults.clients"],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.tell(json.dumps(self.plan))
@@ -329,7 +339,8 @@ class Talk:
         self.tell("end")
         self.hear("ended")
         self.reports = orjson.loads(self.file.read_bytes())
-        self.outcome.absorb(self.world.act(lambda: verdict(self.reports, self.rooms, self.begun, heads)))
+        if self.judged:
+            self.outcome.absorb(self.world.act(lambda: verdict(self.reports, self.rooms, self.begun, heads)))
 
     def close(self):
         self.process.kill()
