@@ -24,6 +24,7 @@ from chat.realtime.json import dumps
 from chat.streams import log as streams_log
 
 MOST_OWED = 1 << 20  # bytes in line for one client; then it is cut, and resumes
+PAGE_BELOW = MOST_OWED // 4  # no more is read from the log while this much waits, and no more held back
 MOST_SECONDS = 10  # for one batch to leave
 BATCH = 64 * 1024  # bytes after which an id stands: a slow client that is cut has come that far
 SEND_BUFFER = 128 * 1024  # of the kernel; left alone it would grow to 4 MiB for each client that does not read
@@ -134,7 +135,7 @@ class EventStream:
         self.known[name] = max(seq, self.known.get(name, 0))
         self.missing.add(name)
         held = self.held.setdefault(name, {})
-        if len(held) < MOST_HELD and seq not in held:
+        if len(held) < MOST_HELD and seq not in held and self.owed < PAGE_BELOW:
             held[seq] = data
             self._owe(len(data))
 
@@ -183,7 +184,7 @@ class EventStream:
         self.writing_since = None
         while not self.is_cut:
             self.wake.clear()
-            if self.missing and self.greeted and not self.is_ending and self.owed < MOST_OWED // 4:
+            if self.missing and self.greeted and not self.is_ending and (not self.line or self.owed < PAGE_BELOW):
                 self._catch_up()
             if self.line:
                 return self._written(self._batch())
@@ -351,6 +352,8 @@ class EventStreams:
             streams = live.subscriptions.welcome(connection)
             if not connection.alive:
                 raise Unauthorized
+            if stream.is_ending:
+                raise Busy("This process is stopping. Try again in a moment.")
             stream.begin(live.subscriptions.hello(connection, streams), last_id and parse_id(last_id, user_id))
         except BaseException:
             stream.close()

@@ -182,6 +182,20 @@ def test_what_comes_meanwhile_comes_behind_what_was_missed(follow, alice, genera
     assert again.stream.owed == 0
 
 
+def test_however_much_comes_meanwhile_all_of_it_comes(follow, alice, general):
+    stream = follow()
+    stream.close()
+    say(alice, general, "missed")
+
+    again = follow(last_id=stream.id)
+    for n in range(20):
+        say(alice, general, f"{n} " + "x" * 15_000)
+
+    assert sum(map(len, again.stream.held[general.stream].values())) > sse.PAGE_BELOW
+    assert [text.split()[0] for text in again.said()] == ["missed", *map(str, range(20))]
+    assert again.stream.owed == 0
+
+
 def test_what_the_fan_out_lost_is_read_from_the_log(follow, app, alice, general):
     stream, fanout = follow(), app.extensions["live"].chat
     stream.received()
@@ -334,6 +348,17 @@ def test_a_restart_says_when_to_come_back_and_ends(follow, browser, app, streams
     assert len(streams) == 0
     answer = browser.get("/api/v1/events")
     assert (answer.status_code, answer.json["code"], answer.headers["Retry-After"]) == (503, "busy", "1")
+
+
+def test_whoever_comes_while_the_process_begins_to_stop_is_sent_away(browser, app, streams, monkeypatch):
+    live = app.extensions["live"]
+    welcome = live.subscriptions.welcome
+    monkeypatch.setattr(
+        live.subscriptions, "welcome", lambda connection: (welcome(connection), live.stop(quick=True))[0]
+    )
+
+    assert browser.get("/api/v1/events").json["code"] == "busy"
+    assert len(streams) == len(live.connections) == 0
 
 
 def test_another_epoch_ends_it_with_a_reset(follow, pump, alice, general):
