@@ -16,7 +16,6 @@ from chat.accounts.signed_in import cookie_name
 from chat.core.db import db
 from tests import databases, factories
 from tests.assertions import LiveClient
-from tests.system.postgresql import stop_shared
 
 BASE_URL = "http://localhost:5000"
 
@@ -32,10 +31,6 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("sqlite")])
         items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
     items.sort(key=lambda item: ("browser" in item.keywords) * 2 + ("system" in item.nodeid))
-
-
-def pytest_unconfigure():
-    stop_shared()
 
 
 @pytest.hookimpl(wrapper=True)

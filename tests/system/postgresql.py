@@ -1,5 +1,6 @@
 """A throwaway PostgreSQL for tests: its own cluster on a free port, gone afterwards."""
 
+import atexit
 import itertools
 import os
 import pwd
@@ -88,15 +89,10 @@ class PostgreSQL:
 
 @cache
 def shared():
-    """The cluster that everybody uses who does not stop it. Started when first asked for; see `stop_shared`."""
-    return PostgreSQL()
-
-
-def stop_shared():
-    """At the end of all tests."""
-    if shared.cache_info().currsize:
-        shared().stop()
-        shared.cache_clear()
+    """The cluster that everybody uses who does not stop it, until this process ends."""
+    cluster = PostgreSQL()
+    atexit.register(cluster.stop)
+    return cluster
 
 
 def _programs():
