@@ -15,17 +15,24 @@ from tests.system.server import free_port, wait_until
 
 
 class Redis:
-    """A Redis that can be killed, frozen and brought back. Skips the test that asks for it when Redis is missing."""
+    """A Redis that can be killed, frozen and brought back. Skips the test that asks for it when Redis is missing.
 
-    def __init__(self):
+    options   more of redis-server's own, such as "--requirepass", "secret"
+    """
+
+    def __init__(self, *options):
         self.program = shutil.which("redis-server") or pytest.skip("Redis is missing")
-        self.port, self.process = free_port(), None
+        self.port, self.process, self.options = free_port(), None, options
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
-            [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+            [
+                self.program,
+                *("--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
+                *self.options,
+            ],
             cwd="/",
             stdout=subprocess.DEVNULL,
         )
@@ -40,7 +47,10 @@ class Redis:
         import redis
 
         with self.client() as client, suppress(redis.RedisError):
-            return client.ping()
+            try:
+                return client.ping()
+            except redis.AuthenticationError:
+                return True
 
     def kill(self):
         if self.process.poll() is None:
@@ -54,6 +64,28 @@ class Redis:
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)
+
+
+class Sentinel:
+    """One sentinel, which knows where `redis` is under the name parley."""
+
+    def __init__(self, redis, folder):
+        self.port = free_port()
+        self.url = f"redis+sentinel://127.0.0.1:{self.port}/0/parley"
+        config = folder / "sentinel.conf"
+        config.write_text(f"port {self.port}\nbind 127.0.0.1\nsentinel monitor parley 127.0.0.1 {redis.port} 1\n")
+        self.process = subprocess.Popen([redis.program, config, "--sentinel"], cwd=folder, stdout=subprocess.DEVNULL)
+        wait_until(self.answers, what="the sentinel to answer")
+
+    def answers(self):
+        import redis
+
+        with redis.Redis(port=self.port) as client, suppress(redis.RedisError):
+            return client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "parley")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
 
 
 class RabbitMQ:
