@@ -99,5 +99,5 @@ def test_a_stand_in_for_kafka(running):
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp", "kafka"])
 def test_where_no_queue_is_it_fails_aloud(scheme):
-    with pytest.raises(Exception, match="(?i)refused|NoBrokersAvailable"):
+    with pytest.raises(Exception, match=r"(?i)refused|NoBrokersAvailable"):
         carries(f"{scheme}://127.0.0.1:{free_port()}")
