@@ -39,6 +39,18 @@ def slow_poll(seconds):
     Pump.poll = seldom
 
 
+def fast_poll(seconds):
+    """The pump polls so often, instead of once a second: what is found there needs no patience."""
+    from chat.realtime.pump import Pump
+
+    init = Pump.__init__
+
+    def hasty(self, *args, sleep, **options):
+        init(self, *args, sleep=lambda pause: sleep(seconds if pause == 1 else pause), **options)
+
+    Pump.__init__ = hasty
+
+
 def by_switch(_):
     """Faults that happen while there is a file `fault-<name>` in DATA_DIR.
 
@@ -87,7 +99,7 @@ def by_switch(_):
     Queued.receive, Queued.hint, Transaction.run_after = may_be_deaf, may_be_silent, may_die
 
 
-FAULTS = {"drop_hints": drop_hints, "slow_poll": slow_poll, "by_switch": by_switch}
+FAULTS = {"drop_hints": drop_hints, "slow_poll": slow_poll, "fast_poll": fast_poll, "by_switch": by_switch}
 
 for named in filter(None, os.environ.get("FAULTS", "").split(",")):
     name, _, value = named.strip().partition("=")

@@ -82,7 +82,7 @@ def talk(room, count):
 def every_cut(world, size):
     """One tab is never cut. Of what it shows after each frame a copy is kept; in the end each copy connects, asks what
     it missed, and must equal the page as it is then."""
-    chance, cuts, unequal = random.Random(19), size.of(40, 1000), []
+    chance, cuts, unequal = random.Random(19), size.of(16, 1000), []
     done = 0
     while done < cuts:
         room = world.new_room(["alice", "bob"])
@@ -90,7 +90,7 @@ def every_cut(world, size):
         tab.connect(world.servers[0])
         read_up(tab, world)
         tab.on_frame = lambda *_, tab=tab, copies=copies: copies.append(kept(tab))  # before it, that is after the last
-        for _ in range(40):
+        for _ in range(size.of(16, 40)):
             world.act(lambda room=room: anything(chance, room))
             tab.read()
         read_up(tab, world)

@@ -18,7 +18,6 @@ ELSEWHERE = {
     "R13": ("50 readers that never read", "tests/system/test_connections.py"),
     "R14": ("10,000 idle connections", "make bench"),
     "R17": ("a client of the protocol before", "there is only one protocol yet"),
-    "R20": ("the model against real servers", "tests/system/test_delivery.py"),
     "R24": ("five tabs of one person", "tests/browser/test_talk.py"),
     "R26": ("event streams cut with Last-Event-ID", "tests/system/test_sse.py"),
     "R27": ("one hot room", "make bench"),
@@ -38,6 +37,7 @@ class Fault:
     run: object
     database: str | None  # the only one it makes sense on
     alone: bool  # it makes its own world
+    is_long: bool  # and has no short form: other tests do the same
 
     def __str__(self):
         return f"{self.number} {self.title}"
@@ -59,9 +59,9 @@ class Size:
         return long if self.long else short
 
 
-def fault(number, title, *, target, database=None, alone=False, **world):
+def fault(number, title, *, target, database=None, alone=False, is_long=False, **world):
     def register(function):
-        FAULTS[function.__name__] = Fault(number, title, target, world, function, database, alone)
+        FAULTS[function.__name__] = Fault(number, title, target, world, function, database, alone, is_long)
         return function
 
     return register

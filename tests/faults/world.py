@@ -115,7 +115,7 @@ class World:
             shutil.copytree(founded, self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         kinds = servers or [Server] * instances
-        self.servers = [server(self.folder, faults="by_switch", **environ) for server in kinds]
+        self.servers = [server(self.folder, **{"faults": "by_switch"} | environ) for server in kinds]
         if not founded or self.postgresql:
             self.act(found)
         self.people = {}

@@ -6,12 +6,15 @@ compose, edit, delete, read, come and go; answers are lost, connections drop, se
 and processes are killed. PARLEY_PROGRAMS says how many programs are tried (default 20), PARLEY_STEPS how long they are.
 """
 
+import http.client
 import os
+import shutil
 import time
 import uuid
 from collections import defaultdict
 from contextlib import suppress
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
@@ -41,8 +44,9 @@ from chat.rooms.models import Membership, Room
 from chat.streams import log
 from chat.streams.models import Entry, Stream
 from tests.factories import person, room, say
-from tests.system.server import wait_until
-from tests.system.tab import Tab
+from tests.system.page import Page
+from tests.system.server import Server, wait_until
+from tests.system.tab import Tab as PlainTab
 from tests.system.wire import Gone
 
 OWNER, PEOPLE = "dee", ("ann", "ben", "cas")
@@ -55,8 +59,53 @@ class RolledBack(Exception):
     pass
 
 
+class Tab(PlainTab):
+    """A tab that asks for a page again as a browser does: it may still be as it was. All tabs share what they have."""
+
+    had = {}
+
+    def page(self, path):
+        for server in self.servers:
+            with suppress(OSError, http.client.HTTPException):
+                return self._page_of(server, path)
+        raise AssertionError("no server answers")
+
+    def _page_of(self, server, path):
+        etag, html = self.had.get((server.folder, self.username, path), (None, None))
+        answer, body = ask(server, path, {"Cookie": self.cookie, **({"If-None-Match": etag} if etag else {})})
+        if answer.status == 304:
+            return Page(html)
+        if answer.status != 200:
+            assert answer.status in (303, 404), answer.status
+            return None
+        self.had[server.folder, self.username, path] = answer.headers["ETag"], body
+        return Page(body)
+
+
+def ask(server, path, headers):
+    """(answer, body) over a connection that is kept; once more over a new one, when the server has ended it."""
+    for _ in range(2):
+        kept = connections.get(server.port)
+        connection = kept or http.client.HTTPConnection("localhost", server.port, timeout=10)
+        try:
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            body = answer.read().decode()
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            connections.pop(server.port, None)
+            if not kept:
+                raise
+        else:
+            connections[server.port] = connection
+            return answer, body
+
+
+connections = {}
+
+
 class Delivery(RuleBasedStateMachine):
-    community, kills_left = (), 2
+    community, engine, kills_left, cookies = (), None, 2, {}
 
     tabs_, people_ = st.sampled_from(sorted(TABS)), st.sampled_from(PEOPLE)
     rooms_, processes = st.sampled_from(ROOMS), st.integers(0, 1)
@@ -86,6 +135,12 @@ class Delivery(RuleBasedStateMachine):
         membership = db.session.get(Membership, (self.rooms[name], person(username).id))
         return bool(membership and membership.role)
 
+    def membership(self, room, user):
+        """(role, the number it has it since). Asked for every frame, so without a session."""
+        found = select(Membership.role, Membership.v).where(Membership.room_id == room, Membership.user_id == user)
+        with self.engine.connect() as connection:
+            return connection.execute(found).one()
+
     def messages(self):
         found = select(Message).where(Message.room_id.in_(self.rooms.values())).order_by(Message.id)
         return db.session.scalars(found).all()
@@ -98,20 +153,22 @@ class Delivery(RuleBasedStateMachine):
 
     @initialize(where=st.tuples(*[st.integers(0, 1)] * len(TABS)))
     def begin(self, where):
+        Tab.had.clear()
         self.act(self.make_rooms)
         for (name, username), process in zip(TABS.items(), where, strict=True):
-            self.tabs[name] = tab = Tab(self.community, username, on_frame=self.check, cookie=self.sign_in(username))
+            cookie = self.cookies.pop(name, None) or self.sign_in(username)
+            self.tabs[name] = tab = Tab(self.community, username, on_frame=self.check, cookie=cookie)
             tab.on_acknowledged = lambda number, answer, name=name: self.acknowledged(name, number, answer)
             self.connect(name, process)
 
     def make_rooms(self):
-        for name in ROOMS:
-            made = create_room(
-                person(OWNER), f"{name}-{uuid.uuid4().hex[:10]}", kind="private" if name == "hidden" else "public"
-            )
-            self.rooms[name] = made.id
-            for username in PEOPLE if name == "hidden" else PEOPLE[:2]:
-                add_member(person(OWNER), made, person(username))
+        with transaction():
+            for name in ROOMS:
+                kind = "private" if name == "hidden" else "public"
+                made = create_room(person(OWNER), f"{name}-{uuid.uuid4().hex[:10]}", kind=kind)
+                self.rooms[name] = made.id
+                for username in PEOPLE if name == "hidden" else PEOPLE[:2]:
+                    add_member(person(OWNER), made, person(username))
 
     def sign_in(self, username):
         return self.act(lambda: f"{cookie_name()}={begin_session(person(username))}")
@@ -128,10 +185,8 @@ class Delivery(RuleBasedStateMachine):
                 f"P6 {tab.username} was signed out at {heads.get(name)} and got {payload}"
             )
         if name.startswith("room:"):
-            membership = self.act(lambda: db.session.get(Membership, (int(name[5:]), tab.me)))
-            assert membership.role or newest < membership.v, (
-                f"P6 {tab.username} was removed at {membership.v} and got {payload}"
-            )
+            role, since = self.membership(int(name[5:]), tab.me)
+            assert role or newest < since, f"P6 {tab.username} was removed at {since} and got {payload}"
         if event == "me" and payload["change"] == "read" and (held := tab.positions.get(payload["room"])):
             backwards = payload["v"] > held[1] and payload["position"] < held[0]
             assert not backwards or (tab.me, payload["room"]) in self.moved_back, f"P10 {held} to {payload}"
@@ -371,8 +426,10 @@ class Delivery(RuleBasedStateMachine):
                 self.settle("P5")
                 self.act(self.stored_once_and_in_order)
             finally:
-                for tab in self.tabs.values():
+                for name, tab in self.tabs.items():
                     tab.disconnect()
+                    if tab.cookie not in self.signed_out:
+                        self.cookies[name] = tab.cookie
                 self.act(self.clear_away)
 
     def settle(self, promise):
@@ -383,7 +440,7 @@ class Delivery(RuleBasedStateMachine):
             heads = now
             behind = lambda heads=heads: f"{promise}: {[self.behind(tab, heads) for tab in self.tabs.values()]}"  # noqa: E731
             wait_until(lambda heads=heads: self.all_quiet(heads), seconds=20, what=behind)
-            differences = [self.difference(tab) for tab in self.tabs.values() if tab.connected]
+            differences = list(self.differences())
             now = self.act(self.heads)
         assert not any(differences), f"{promise} {differences}"
 
@@ -392,9 +449,14 @@ class Delivery(RuleBasedStateMachine):
         connected = [tab for tab in self.tabs.values() if tab.connected]
         return not any(read) and all(tab.is_up_to(heads) and tab.cookie not in self.signed_out for tab in connected)
 
-    def difference(self, tab):
-        fresh = Tab(self.community, tab.username, cookie=tab.cookie)
-        return tab.difference(fresh, self.act(self.floors))
+    def differences(self):
+        """What is on screens and not on the pages that each person would get now, or the other way round."""
+        floors, fresh = self.act(self.floors), {}
+        for tab in self.tabs.values():
+            if tab.connected:
+                fresh.setdefault(tab.username, None)
+                fresh[tab.username] = fresh[tab.username] or Tab(self.community, tab.username, cookie=tab.cookie)
+                yield tab.difference(fresh[tab.username], floors)
 
     def behind(self, tab, heads):
         late = {name: (cursor, heads.get(name)) for name, cursor in tab.cursors.items() if cursor < heads.get(name, 0)}
@@ -425,10 +487,11 @@ class Delivery(RuleBasedStateMachine):
         assert all(numbers == sorted(numbers) for numbers in by_sender.values()), f"P4 {by_sender}"
 
     def clear_away(self):
-        for name in ROOMS:
-            for username in PEOPLE:
-                if self.is_member(name, username):
-                    remove_member(person(OWNER), self.room(name), person(username))
+        with transaction():
+            for name in ROOMS:
+                for username in PEOPLE:
+                    if self.is_member(name, username):
+                        remove_member(person(OWNER), self.room(name), person(username))
 
 
 def version(event, payload):
@@ -446,15 +509,16 @@ def move_in():
             leave_room(person(username), room("general"))
 
 
-def try_programs(community, share=1):
-    """Run PARLEY_PROGRAMS / `share` programs against these two servers."""
+def try_programs(community, share=1, *, programs=PROGRAMS, steps=STEPS):
+    """Run `programs` / `share` programs against these two servers."""
     community[0].act(move_in)
-    Delivery.community, Delivery.kills_left = community, 2 if PROGRAMS <= 20 else PROGRAMS // 10
+    Delivery.community, Delivery.kills_left, Delivery.cookies = community, 2 + programs // 50, {}
+    Delivery.engine = community[0].act(lambda: db.engine)
     run_state_machine_as_test(
         Delivery,
         settings=settings(
-            max_examples=max(1, PROGRAMS // share),
-            stateful_step_count=STEPS,
+            max_examples=max(1, programs // share),
+            stateful_step_count=steps,
             deadline=None,
             database=None,
             print_blob=False,
@@ -463,6 +527,20 @@ def try_programs(community, share=1):
             phases=[Phase.generate, Phase.shrink] if "PARLEY_SHRINK" in os.environ else [Phase.generate],
         ),
     )
+
+
+@pytest.fixture(scope="module")
+def community(founded, tmp_path_factory, queue):
+    """Two processes that look into the log more often than once a second: most of a program would be waiting for it."""
+    folder = tmp_path_factory.mktemp("delivery") / "data"
+    shutil.copytree(founded, folder)
+    faults = ",".join(filter(None, (queue.get("faults"), "fast_poll=0.1")))
+    servers = [Server(folder, **queue | {"faults": faults}).begin() for _ in range(2)]
+    for server in servers:
+        server.wait()
+    yield servers
+    for server in servers:
+        server.close()
 
 
 def test_whatever_happens_every_screen_ends_equal_to_a_fresh_page(community):
