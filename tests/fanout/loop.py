@@ -1,5 +1,6 @@
 """An event loop that takes one step at a time, by a clock that the test turns: what happens when is no accident."""
 
+import os
 import select
 from collections import deque
 
@@ -48,6 +49,7 @@ class StepLoop:
         return handle
 
     def unwatch(self, handle):
+        os.fstat(handle[1])  # its number must still be its own: closed, it may be the next connection's already
         del self.watched[handle]
         self.calls.append(("unwatch", *handle))
 

@@ -83,6 +83,17 @@ def test_members_of_a_room_get_the_same_buffer_not_copies():
     assert len({id(ear.writes[0]) for ear in hall.ears}) == 1
 
 
+def test_the_answers_to_what_was_published_come_along():
+    """They are made by green threads that the publishing has woken, a turn later."""
+    hall = Hall(1, 1)
+    hall.enter(0, 0)
+    hall.publish(0, b"published ")
+    hall.loop.soon(lambda: hall.send(0, b"acknowledged"))
+    hall.loop.run()
+
+    assert hall.ears[0].writes == [b"published acknowledged"]
+
+
 def test_what_the_next_turn_publishes_is_another_buffer():
     hall = Hall(1, 1)
     hall.enter(0, 0)

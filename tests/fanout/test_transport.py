@@ -495,9 +495,28 @@ def test_a_goodbye_drains_what_waits_and_what_still_comes_and_is_no_reset(world)
     assert got[-1] == (CLOSE, (1000).to_bytes(2, "big"))
     assert [json.loads(text[8:])[0] for text in got[:-1]] == ["big"] * before
     assert peer.ending(1) == 1006, "and then the end, not a reset"
+    assert world.chat.seen == [("connect",)], "what came meanwhile was thrown away"
     peer.close()
     world.loop.run()
     assert not world.engine.sockets and peer.handover.released == 1
+
+
+def test_a_goodbye_comes_behind_what_was_published_before_it(world):
+    peer = world.member("room")
+    world.publish("room", 1)
+    world.engine.disconnect(peer.transport.sid)
+    world.loop.run()
+
+    assert texts(peer) == ['42/chat,["n",1]', (CLOSE, (1000).to_bytes(2, "big"))]
+
+
+def test_a_refusal_arrives_also_at_who_is_still_sending(world):
+    """Closed with input unread, the connection would be reset and the reason lost."""
+    peer = world.member()
+    peer.raw(masked("no packet") + masked("x" * 100_000))
+    world.loop.run()
+
+    assert texts(peer) == [(CLOSE, (1002).to_bytes(2, "big"))]
 
 
 def test_whoever_does_not_close_after_our_goodbye_is_cut(world):

@@ -62,7 +62,8 @@ class Gun:
                 sock.sendall(data[:at])
             sock.sendall(data[at:])
             if not stage:
-                sock.shutdown(socket.SHUT_WR)
+                with suppress(OSError):  # it may have been answered and closed already
+                    sock.shutdown(socket.SHUT_WR)
             elif stage == 1:
                 sock.settimeout(0.05)  # a frame may announce more than will come: then there is no answer
             if waits:
