@@ -107,7 +107,7 @@ class OrderedStop:
         """What gunicorn does for a request, but the answer may be that the socket is gone."""
         began = datetime.now()
         self.connections[sock] = "request"
-        sock.settimeout(self.cfg.timeout or None)  # whoever says "upgrade" may send a body to any address
+        sock.settimeout(self.cfg.timeout or None)  # whoever says "upgrade" may ask for any page, and not read it
         req.unreader.sock, req.body.reader = PacedSocket(sock), CarefulReader(req.body.reader)
         self.cfg.pre_request(self, req)
         resp, environ = wsgi.create(req, sock, addr, listener_name, self.cfg)
