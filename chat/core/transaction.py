@@ -96,6 +96,7 @@ def transaction():
         return
     global _open
     current = Transaction(run_in_session)
+    release()  # what was read before is read again: the wait for a turn needs no connection
     with write_lock if is_sqlite() else nullcontext():
         begin_write()
         info["transaction"] = current

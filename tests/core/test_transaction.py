@@ -1,4 +1,5 @@
 import logging
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -11,6 +12,7 @@ from chat.core.errors import Busy, Invalid
 from chat.core.transaction import on, transaction
 from chat.rooms.models import Room
 from chat.rooms.queries import public_room_named
+from tests.system.server import wait_until
 
 
 @dataclass(frozen=True)
@@ -241,3 +243,26 @@ def test_a_mistake_of_ours_is_not_called_busy(seen):
     with transaction():
         set_topic("goes on")
     assert topic() == "goes on"
+
+
+@pytest.mark.sqlite
+def test_who_waits_for_a_turn_to_write_holds_no_connection(app):
+    """Else sixty people who edit while one process is kept from writing leave none for those who only read."""
+    has_read, turn_came = threading.Event(), threading.Event()
+    idle = db.engine.pool.checkedout()
+
+    def edit():
+        with app.app_context():
+            public_room_named("general")
+            has_read.set()
+            with transaction():
+                turn_came.set()
+
+    with write_lock:
+        editing = threading.Thread(target=edit)
+        editing.start()
+        has_read.wait()
+        wait_until(lambda: db.engine.pool.checkedout() == idle, what="the connection to be given back")
+        assert not turn_came.is_set()
+    editing.join()
+    assert turn_came.is_set()
