@@ -86,7 +86,7 @@ def cut_acknowledgements(world, size):
     proxy.cut_share = 0.5
     try:
         load = size.load
-        load.rate, load.haste = size.of(60, 400), 0.1
+        load.rate, load.haste = 60, 0.1  # each cut costs a handshake, a sign-in and a resume
         with world.talking(load, places=[("127.0.0.1", proxy.port)]) as crowd:
             wait_until(lambda: proxy.cut >= sends / 2, seconds=size.of(60, 600), what="acknowledgements to be cut")
             proxy.cut_share = 0

@@ -374,7 +374,7 @@ def verdict(reports, rooms, begun, heads):
     stored = {m.id: m for m in db.session.scalars(select(Message).where(Message.room_id.in_(rooms)))}
     entries = defaultdict(list)
     for e in db.session.scalars(select(Entry).where(Entry.stream.in_(list(begun))).order_by(Entry.stream, Entry.seq)):
-        if e.seq > begun[e.stream]:
+        if begun[e.stream] < e.seq <= heads[e.stream]:
             entries[e.stream].append((e.seq, e.kind, e.subject_id))
     keys = defaultdict(list)
     for message in stored.values():
@@ -405,7 +405,7 @@ def verdict(reports, rooms, begun, heads):
         for stream, lines in report["journal"].items():
             skipped = [upto for of, upto in report["skipped"] if of == stream]
             expected = [e for e in entries[stream] if e[0] > max(skipped, default=0)]
-            have = [line for line in lines if line[0] > max(skipped, default=0)]
+            have = [line for line in lines if max(skipped, default=0) < line[0] <= heads[stream]]
             numbers = [line[0] for line in have]
             if len(numbers) != len(set(numbers)):
                 twice.append(f"{name} has a number of {stream} twice")
