@@ -65,7 +65,7 @@ class Gun:
                 with suppress(OSError):  # it may have been answered and closed already
                     sock.shutdown(socket.SHUT_WR)
             elif stage == 1:
-                sock.settimeout(0.05)  # a frame may announce more than will come: then there is no answer
+                sock.settimeout(0.01)  # a frame may announce more than will come: then there is no answer
             if waits:
                 self.volleys[layer] += 1
                 self.outlived[layer] += self._hears(sock, answer if stage else b"HTTP/1.")
