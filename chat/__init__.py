@@ -14,7 +14,7 @@ def create_app(settings=None, *, spawn=None):
 
     spawn   runs a function beside the caller; tests bring their own.
     """
-    from flask import Flask
+    from flask import Flask, g
     from flask_migrate import Migrate
 
     import config
@@ -72,7 +72,7 @@ def create_app(settings=None, *, spawn=None):
     headers.init_app(app)
     assets.init_app(app)
     signed_in.init_app(app)
-    app.context_processor(lambda: {"site": the_site()})
+    app.context_processor(lambda: {"site": None if g.pop("database_is_away", False) else the_site()})
     app.extensions["sidebar"] = sidebar_of_this_page
     on_person_page["rooms"] = rooms_of_person
 

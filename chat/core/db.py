@@ -81,7 +81,8 @@ def engine_options(url):
         "max_overflow": 10,
         "pool_pre_ping": True,
         "connect_args": {
-            "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000",
         },
     }
 

@@ -122,24 +122,31 @@ class Ledger:
             line = self.aside[unit.names] = _PatientLine(self, unit.names, self._places)
         line.put(unit)
 
+    def connect(self):
+        """A connection of the pool, as the driver has it. What goes wrong is raised as everywhere."""
+        try:
+            return self.engine.raw_connection()
+        except self.engine.dialect.loaded_dbapi.Error as error:
+            raise wrapped(error, self.engine.dialect) from error
+
     def read(self, prepared, values):
         """On SQLite over a connection that is kept and has no transaction, so that each question sees the newest."""
         if not self.on_sqlite:
-            connection = self.engine.raw_connection()
+            connection = self.connect()
             try:
                 return prepared.run(connection.cursor(), self.engine.dialect, values)
             finally:
                 connection.close()
         if self._questions is None:
-            self._questions = self.engine.raw_connection()
+            self._questions = self.connect()
             self._asking = self._questions.cursor()
         return prepared.run(self._asking, self.engine.dialect, values)
 
     @contextmanager
     def glance(self):
-        connection = self._looking if self.on_sqlite else self.engine.raw_connection()
+        connection = self._looking if self.on_sqlite else self.connect()
         if connection is None:
-            connection = self._looking = self.engine.raw_connection()
+            connection = self._looking = self.connect()
         cursor = connection.cursor()
         cursor.execute("BEGIN" if self.on_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
@@ -253,7 +260,7 @@ class _Line:
 
     def _open(self):
         if self.connection is None:
-            self.connection = self.ledger.engine.raw_connection()
+            self.connection = self.ledger.connect()
             self.cursor = self.connection.cursor()
 
     def _give_up(self):
@@ -376,7 +383,7 @@ class _PatientLine(_PostgreSQLLine):
 
 
 def _is_busy(error):
-    return isinstance(error, Busy) or (isinstance(error, DBAPIError) and is_passing(error))
+    return isinstance(error, Busy) or is_passing(error)
 
 
 def _told(error):

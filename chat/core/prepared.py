@@ -79,9 +79,10 @@ def _kept(type_, dialect, which, *args):
     return getattr(type_.dialect_impl(dialect), which)(*args)
 
 
-def wrapped(error, dialect, cursor, statement=""):
-    """A driver's error as SQLAlchemy raises it, without the values, which are what people wrote."""
-    gone = dialect.is_disconnect(error, cursor.connection, cursor)
+def wrapped(error, dialect, cursor=None, statement=""):
+    """A driver's error as SQLAlchemy raises it, without the values, which are what people wrote. Without a cursor there
+    was no connection yet."""
+    gone = cursor is not None and dialect.is_disconnect(error, cursor.connection, cursor)
     base = dialect.loaded_dbapi.Error
     return DBAPIError.instance(
         statement, None, error, base, hide_parameters=True, connection_invalidated=gone, dialect=dialect

@@ -16,6 +16,7 @@ from collections import defaultdict
 from contextlib import contextmanager, nullcontext
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from chat.core.db import begin_write, db, is_sqlite, write_lock
 from chat.core.errors import Busy
@@ -23,8 +24,9 @@ from chat.core.prepared import wrapped
 
 log = logging.getLogger(__name__)
 
-# What databases say when the same transaction may succeed later: SQLite locked or full, PostgreSQL's lock timeout.
-PASSING = ("locked", "is full", "disk I/O", "lock timeout", "deadlock", "statement timeout")
+# What databases say when the same may succeed later: SQLite locked or full; PostgreSQL's time limits, or full, or away.
+PASSING = ("locked", "is full", "disk I/O", "lock timeout", "deadlock", "statement timeout", "No space left",
+           "connection failed", "connection timeout")  # fmt: skip
 
 _within, _after = defaultdict(list), defaultdict(list)
 _commit_thread = None
@@ -139,8 +141,11 @@ def run_in_session(prepared, **values):
 
 
 def is_passing(error):
-    """Whether the same transaction may succeed later. A lost connection leaves open whether it succeeded already."""
-    return error.connection_invalidated or any(sign in str(error.orig) for sign in PASSING)
+    """Whether it is the database that failed, and the same may succeed later. A lost connection leaves open whether it
+    succeeded already."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or any(sign in str(error.orig) for sign in PASSING)
+    return isinstance(error, NoConnectionFree)
 
 
 def commit_with(thread):

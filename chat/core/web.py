@@ -7,13 +7,14 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import current_app, flash, jsonify, make_response, redirect, render_template, request, session
+from flask import current_app, flash, g, jsonify, make_response, redirect, render_template, request, session
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from chat.core.db import db
-from chat.core.errors import ChatError
+from chat.core.errors import Busy, ChatError
+from chat.core.transaction import is_passing
 
 log = logging.getLogger(__name__)
 csrf = CSRFProtect()
@@ -176,7 +177,11 @@ def on_refusal_of_http(status, message):
 
 
 def on_crash(error):
-    """Log the fault under a short reference that the person can give to whoever runs this."""
+    """Log the fault under a short reference that the person can give to whoever runs this. A database that is away or
+    overloaded is no fault of ours, and comes back."""
+    if is_passing(error):
+        log.warning("%s %s could not be answered: %s", request.method, request.url_rule, error)
+        return on_refusal(Busy())
     reference = secrets.token_hex(4)
     log.exception("Unexpected fault %s in %s %s", reference, request.method, request.url_rule)  # paths may be secrets
     db.session.rollback()
@@ -187,19 +192,24 @@ def on_crash(error):
 
 def error_page(status, message=None, *, retry_after=None, reference=None):
     title, text = TITLES.get(status, TITLES[400 if status < 500 else 500])
-    response = make_response(
-        render_template(
-            "errors/error.html",
-            status=status,
-            title=title,
-            message=message or text,
-            path=request.path,
-            retry_after=retry_after,
-            again=request.path if request.method in ("GET", "HEAD") else None,
-            reference=reference,
-        ),
-        status,
-    )
+    values = {
+        "status": status,
+        "title": title,
+        "message": message or text,
+        "path": request.path,
+        "retry_after": retry_after,
+        "again": request.path if request.method in ("GET", "HEAD") else None,
+        "reference": reference,
+    }
+    try:
+        page = render_template("errors/error.html", **values)
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        db.session.rollback()
+        g.session, g.database_is_away = None, True  # the layout asks who looks, and where: nobody can say it now
+        page = render_template("errors/error.html", **values)
+    response = make_response(page, status)
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -223,7 +223,8 @@ def test_another_process_that_keeps_the_lock_makes_it_busy(app, monkeypatch):
 @pytest.mark.parametrize(
     "said",
     ["database is locked", "database or disk is full", "disk I/O error", "canceling statement due to lock timeout",
-     "deadlock detected", "canceling statement due to statement timeout"],
+     "deadlock detected", "canceling statement due to statement timeout", "connection failed: FATAL:  starting up",
+     "could not extend file: No space left on device"],
 )  # fmt: skip
 def test_what_may_succeed_later_is_busy(seen, said):
     with pytest.raises(Busy), transaction() as record:

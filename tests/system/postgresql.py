@@ -69,7 +69,8 @@ class PostgreSQL:
         return f"postgresql://parley@127.0.0.1:{self.port}/{name}"
 
     def stop(self):
-        self.crash()
+        if (self.folder / "postmaster.pid").exists():  # else it has crashed already
+            self.crash()
         shutil.rmtree(self.folder)
 
     def log(self):

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -393,6 +395,33 @@ def durable():
     cluster = PostgreSQL(durable=True)
     yield cluster
     cluster.stop()
+
+
+def test_while_the_database_is_away_everybody_hears_that_it_is_busy(durable, tmp_path):
+    with processes(durable.database(), [tmp_path]) as [server]:
+        room, cookie = new_room(server), server.cookie("alice")
+        wire = Wire(server, cookie)
+        epoch = wire.take(5)[0][1]["epoch"]
+        questions = {
+            "message": {"room": room, "text": "anybody there?", "key": str(uuid.uuid4())},
+            "edit": {"message": 1, "text": "nobody"},
+            "resume": {"epoch": epoch, "streams": {}, "all": True},
+        }
+        durable.crash()
+
+        for event, payload in questions.items():
+            answer = wire.call(event, payload)
+            assert (answer.get("code"), answer.get("retry_after")) == ("busy", 1), event
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(f"{server.url}/rooms", headers={"Cookie": cookie}))
+        assert (refused.value.code, refused.value.headers["Retry-After"]) == (503, "1")
+        assert "tries again by itself" in refused.value.read().decode()
+        durable.start()
+
+        assert wire.call("message", questions["message"])["ok"]
+        assert wire.call("resume", questions["resume"])["ok"]
+        wire.drop()
+        assert "message failed" not in server.log() and "Unexpected fault" not in server.log()
 
 
 @pytest.mark.slow

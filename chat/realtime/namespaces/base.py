@@ -12,8 +12,8 @@ from flask_socketio import ConnectionRefusedError, Namespace
 
 from chat.accounts.asker import asker_for
 from chat.accounts.signed_in import session_for
-from chat.core.errors import ChatError, Invalid, Unauthorized
-from chat.core.transaction import release
+from chat.core.errors import Busy, ChatError, Invalid, Unauthorized
+from chat.core.transaction import is_passing, release
 from chat.realtime import wire
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,10 @@ class BaseNamespace(Namespace):
             return self.answer(event, sid, args[1:])
         except ChatError as error:
             return error.to_json()
-        except Exception:
+        except Exception as error:
+            if is_passing(error):
+                log.warning("%s could not be answered: %s", event, error)
+                return Busy().to_json()
             log.exception("%s failed", event)
             return {"ok": False, "code": "error", "message": "That broke on our side. Try again in a moment."}
 
@@ -54,8 +57,8 @@ class BaseNamespace(Namespace):
             return self.arrive(sid, environ)
         except ConnectionRefusedError:
             raise
-        except Exception:
-            log.exception("Connecting failed")
+        except Exception as error:
+            log.warning("Connecting failed: %s", error) if is_passing(error) else log.exception("Connecting failed")
             self.live.chat.close(self._transport_of(sid))
             return False
 
