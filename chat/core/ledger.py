@@ -326,7 +326,8 @@ class _PostgreSQLLine(_Line):
             self._give_up()  # lost while it was idle, as after a restart of the server: nothing had begun
             self._open()
             held = self._hold(group)
-        self._set_aside(group, lambda unit: not held.issuperset(unit.names))
+        if not self.wait:  # after waiting, what could not be had is not there: the units find that out themselves
+            self._set_aside(group, lambda unit: not held.issuperset(unit.names))
         self._entered = False
         for unit in group:
             self._one(unit)

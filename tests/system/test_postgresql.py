@@ -219,6 +219,18 @@ def test_a_room_that_somebody_holds_keeps_no_other_waiting_and_its_own_messages_
     wire.drop(), quick.drop()
 
 
+def test_what_goes_to_a_room_that_is_not_there_is_refused_and_keeps_nobody_waiting(server, room):
+    """More of them than there are lines for what others hold. Such a room has no row that could be locked, ever."""
+    wire = Wire(server, server.cookie("alice"))
+    wire.take(5)
+    for nowhere in range(999_990, 999_998):
+        answer = wire.call("message", {"room": nowhere, "text": "Hello?", "key": str(uuid.uuid4())})
+        assert answer["code"] == "not_found"
+
+    assert wire.call("message", {"room": room, "text": "Hello.", "key": str(uuid.uuid4())})["ok"]
+    wire.drop()
+
+
 def test_a_transaction_that_takes_its_time_is_seen_when_it_commits(server, room):
     """window: its number is taken long before it can be read, and other rooms go on meanwhile."""
     other = new_room(server)
