@@ -20,8 +20,10 @@ from gunicorn.workers import base, base_async, ggevent
 from socketio import base_manager
 from socketio import base_server as socketio_base
 
+from tests.system.server import ROOT
+
 ENGINE, TRANSPORT, MANAGER, LIVE = (f"chat/{name}.py" for name in (
-    "fanout/engine", "fanout/transport", "fanout/manager", "realtime/live"
+    "fanout/engine", "fanout/transport", "fanout/rooms", "realtime/live"
 ))  # fmt: skip
 LOOPS, STOP, WORKER, GEVENT = (f"chat/{name}.py" for name in (
     "fanout/loops", "server/ordered_stop", "server/worker", "server/gevent_worker"
@@ -136,6 +138,11 @@ def test_what_the_fast_path_replaces_or_relies_on_is_as_it_was_read(file, thing)
         f"{name} has changed in {inspect.getsourcefile(thing)}. Read what changed, then {file} and what "
         f'chat/fanout/README.md promises; then renew the sum: "{name}": "{sum_of(thing)}"'
     )
+
+
+@pytest.mark.parametrize("file", sorted({file for file, _ in WATCHED}))
+def test_the_files_that_are_named_are_there(file):
+    assert (ROOT / file).exists()
 
 
 def test_no_sum_is_kept_of_what_nobody_watches():
