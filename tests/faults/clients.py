@@ -106,7 +106,7 @@ class Client:
         self.acknowledged, self.refused, self.problems, self.skipped = [], [], [], []
         self.latencies, self.absences, self.attempts, self.resets = [], [], 0, 0
         self.socket, self.online, self.epoch, self.revoked = None, asyncio.Event(), plan["epoch"], False
-        self.lost_at = time.time()
+        self.lost_at, self.come_back_at = time.time(), 0
         self._forget()
 
     def _forget(self):
@@ -121,7 +121,6 @@ class Client:
             if self.crowd.away:
                 await asyncio.sleep(0.05)
                 continue
-            pause = 0
             try:
                 host, port, origin = random.choice(self.places)
                 self.socket = await Socket.open(host, port, self.cookie, origin)
@@ -129,7 +128,7 @@ class Client:
                 self.socket.send("40/chat,")
                 while True:
                     text = await asyncio.wait_for(self.socket.read(), UNHEARD)
-                    pause = self._packet(text) or pause
+                    self._packet(text)
                     if self.caught_up:
                         tries = 0
             except (Lost, TimeoutError):
@@ -143,18 +142,20 @@ class Client:
                 answer.cancel()
             self.answers, self.socket = {}, None
             tries += 1
-            await asyncio.sleep((pause or jitter(tries, 0.5, 8)) * self.crowd.haste)
+            away = self.come_back_at - time.monotonic() + random.random()
+            await asyncio.sleep(max(away, jitter(tries, 0.5, 8)) * self.crowd.haste)
         self.online.clear()
 
     def _packet(self, text):
-        """Handles one packet. Returns how long to stay away when the server asks for that."""
         if text[:9] == b"42/chat,[":
             event, payload = orjson.loads(text[8:])
             if event == "bye":
                 self.revoked = payload["reason"] == "revoked"
-                if payload["reason"] == "restart":  # whoever stays is cut at that moment
-                    asyncio.get_running_loop().call_later(payload["after_ms"] / 1000, self.socket.cut)
-                return payload["after_ms"] / 1000
+                if payload["reason"] == "restart":  # whoever is still there then is cut
+                    after = payload["after_ms"] / 1000
+                    self.come_back_at = time.monotonic() + after
+                    asyncio.get_running_loop().call_later(after, self.socket.cut)
+                return
             self._event(event, payload)
         elif text[:8] == b"43/chat,":
             number, _, answer = text[8:].partition(b"[")
@@ -169,7 +170,6 @@ class Client:
         elif text[:8] in (b"44/chat,", b"41/chat,"):
             self.revoked = b"unauthorized" in text
             raise Lost(text)
-        return None
 
     def _emit(self, event, payload):
         self.ids += 1

@@ -98,11 +98,11 @@ def cut_acknowledgements(world, size):
 
 @fault("R16", "two processes are restarted one after the other", target=f"{NOTHING}; 0 failed; pause 3 s", instances=2)
 def rolling_restart(world, size):
-    load, rounds = size.load, size.of(1, 10)
+    load, rounds = size.load, size.of(1, 5)
     with world.talking(load) as crowd:
         for _ in range(rounds):
             for server in world.servers:
-                crowd.wait(size.of(0.5, 1))
+                crowd.wait(size.of(0.5, 9))  # those who were sent away are back before the other is restarted
                 server.restart()
     answers = sorted((a[6] - a[4], a[4]) for r in crowd.reports for a in r["acknowledged"])
     crowd.outcome.within("longest pause of a sender", max(spent for _, spent in answers), 3)
