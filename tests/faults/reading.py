@@ -41,7 +41,7 @@ def storm(world, size):
     load = size.load
     load.rooms, load.clients, load.tabs, load.rate = size.of(5, 20), size.of(4, 25), size.of(2, 10), 1
     load.edits = load.deletes = 0
-    load.patience = 180
+    load.patience = 400
     missed = size.of(10, 40)  # in each room
     with world.talking(Load(rate=10, haste=1), first=load.rooms * load.clients) as others:
         with world.talking(load, writers=0, rooms_each=5) as crowd:

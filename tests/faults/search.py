@@ -7,6 +7,8 @@ import json
 import sys
 from contextlib import redirect_stdout
 
+from hypothesis.errors import Flaky
+
 from tests.faults.world import World
 from tests.system.test_delivery import try_programs
 
@@ -17,7 +19,7 @@ def main(programs, steps, mutation=""):
         world = World(queue=False, instances=2, faults=spoilt)
         try:
             try_programs(world.servers, programs=int(programs), steps=int(steps))
-        except (AssertionError, ExceptionGroup) as error:  # a group: another failure, or none, when tried again
+        except (AssertionError, ExceptionGroup, Flaky) as error:  # not the first: another failure when tried again
             while isinstance(error, ExceptionGroup):
                 error = error.exceptions[0]
             found = str(error).partition("\n")[0][:200] or "an assertion"

@@ -65,6 +65,7 @@ class Outcome:
 
     def within(self, name, value, bound, unit="s"):
         """Note a figure that has a bound."""
+        value = round(value, 3) if isinstance(value, float) else value
         self.figures[name] = value
         if value is None or value > bound:
             self.missed.append(f"{name}: {value} {unit}, not {bound}")
@@ -281,7 +282,7 @@ class Talk:
         cookies = world.act(lambda: [world.servers[0].cookie(name) for name in tabs])
         for n, (name, cookie) in enumerate(zip(tabs, cookies, strict=True)):
             group, place = divmod(n // load.tabs, load.clients)
-            own = [self.rooms[(group - m) % len(groups)] for m in range(rooms_each)]
+            own = [self.rooms[(group + m) % len(groups)] for m in range(rooms_each)]
             mine = where(n, place) if where else places
             clients.append(
                 {
