@@ -8,6 +8,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import orjson
 from sqlalchemy import delete, insert, select, update
 
 from chat.accounts.actions import update_profile
@@ -251,7 +252,7 @@ def gaps(world, size):
             began = time.monotonic()
             answer = wire.call("resume", {"epoch": epoch, "streams": {stream: cursor}}, seconds=60)
             longest = max(longest, time.monotonic() - began)
-            largest = max(largest, len(json.dumps(answer)))
+            largest = max(largest, len(orjson.dumps(answer)))
             part = answer["streams"][stream]
             if part.get("reset"):
                 return count, True
