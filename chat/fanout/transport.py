@@ -38,14 +38,14 @@ class Transport:
     __slots__ = (
         "closed", "engine", "inbox", "leaving", "number", "owed", "parked", "paused", "pinged_at", "pong", "queue",
         "reader", "reading", "release", "rooms", "runner", "send_some", "sent", "sid", "sids", "slot", "socket",
-        "stale_at", "writing",
+        "waiting", "writing",
     )  # fmt: skip
     connected = upgraded = True  # what engineio asks of its sockets
     upgrading = False
 
     def __init__(self, engine, sid):
         self.engine, self.sid = engine, sid
-        self.socket = self.inbox = self.runner = self.pinged_at = self.slot = self.stale_at = self.pong = None
+        self.socket = self.inbox = self.runner = self.pinged_at = self.slot = self.waiting = self.pong = None
         self.reading = self.writing = self.release = None
         self.reader, self.rooms, self.sids = FrameReader(), (), {}
         self.queue, self.send_some = CLOSED, _no_send
@@ -121,7 +121,7 @@ class Transport:
         if sent:
             queue[0] = memoryview(queue[0])[sent:]
         if not queue:
-            self.queue = self.stale_at = None
+            self.queue = self.waiting = None
             del self.engine.behind[self]
             handle, self.writing = self.writing, None
             self.engine.loop.unwatch(handle)
@@ -132,9 +132,12 @@ class Transport:
 
     def is_stale(self, now):
         """Asked once a second while bytes wait: whether one of them has waited for more than MOST_SECONDS."""
-        if self.stale_at is None or self.sent >= self.stale_at[1]:
-            self.stale_at = (now + MOST_SECONDS, self.sent + self.owed)
-        return now > self.stale_at[0]
+        if self.waiting is None:
+            self.waiting = deque()
+        while self.waiting and self.sent >= self.waiting[0][1]:
+            self.waiting.popleft()
+        self.waiting.append((now + MOST_SECONDS, self.sent + self.owed))  # until when what waits now must be gone
+        return now > self.waiting[0][0]
 
     def send_text(self, payload):
         """Send a packet to this connection alone, in order with what this turn of the loop publishes to its rooms."""

@@ -155,6 +155,18 @@ def test_no_byte_waits_for_longer_than_ten_seconds(world):
     assert peer.transport.socket is None and world.engine.counted["slow"] == 1
 
 
+def test_a_byte_that_came_later_has_ten_seconds_of_its_own_and_no_more(world):
+    transport = world.member().transport
+    transport.owed = 100
+    assert not transport.is_stale(0)
+    transport.owed = 200
+    assert not transport.is_stale(1)
+    transport.sent, transport.owed = 100, 100  # the first hundred have gone
+
+    assert not transport.is_stale(9) and not transport.is_stale(limits.MOST_SECONDS + 0.9)
+    assert transport.is_stale(limits.MOST_SECONDS + 1.1)
+
+
 def test_a_slow_reader_that_does_read_is_not_cut(world):
     peer = world.member()
     make_slow(world, peer)
