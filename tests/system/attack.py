@@ -3,10 +3,13 @@ would refuse to send them."""
 
 import json
 import os
+import shutil
 import socket
 import struct
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+
+from tests.system.server import Server
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 PATH = "/socket.io/?EIO=4&transport=websocket"
@@ -197,6 +200,19 @@ class Attacker(Peer):
 
 
 # ---- looking into a server process -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def standing(founded, folder, **environ):
+    """A server to attack, on a copy of what was founded, with the `pid` of the process that serves. It is still there
+    in the end, and nothing broke in it."""
+    shutil.copytree(founded, folder)
+    server = Server(folder, **environ).start()
+    server.pid = worker(server)
+    yield server
+    log = server.log()
+    server.close()
+    assert "Traceback" not in log, log[-4000:]
 
 
 def worker(server):

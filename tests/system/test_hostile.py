@@ -37,9 +37,9 @@ from tests.system.attack import (
     masked,
     memory,
     sockets,
+    standing,
     status,
     upgrade,
-    worker,
 )
 from tests.system.conftest import find_room, new_room
 from tests.system.queues import Redis
@@ -52,14 +52,8 @@ ALARM = 0.1  # seconds of processor in one turn of the loop: twice what /metrics
 @pytest.fixture(scope="module")
 def target(founded, tmp_path_factory):
     """One server that all attacks share: whatever an attack leaves behind, the next ones meet."""
-    folder = tmp_path_factory.mktemp("target") / "data"
-    shutil.copytree(founded, folder)
-    server = Server(folder).start()
-    server.pid = worker(server)
-    yield server
-    log = server.log()
-    server.close()
-    assert "Traceback" not in log, log[-4000:]
+    with standing(founded, tmp_path_factory.mktemp("target") / "data") as server:
+        yield server
 
 
 @pytest.fixture

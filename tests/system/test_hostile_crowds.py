@@ -1,7 +1,6 @@
 """Floods, strangers in numbers, slow readers, and every way to write an Origin that is not ours."""
 
 import json
-import shutil
 import threading
 import time
 import uuid
@@ -19,11 +18,11 @@ from tests.system.attack import (
     masked,
     memory,
     sockets,
+    standing,
     status,
-    worker,
 )
 from tests.system.conftest import new_room
-from tests.system.server import Server, wait_until
+from tests.system.server import wait_until
 from tests.system.tab import Tab
 from tests.system.wire import Wire
 
@@ -32,26 +31,15 @@ from tests.system.wire import Wire
 def target(request, founded, tmp_path_factory):
     """A server in each async mode, with the limits on that keep people from flooding."""
     folder = tmp_path_factory.mktemp(request.param) / "data"
-    shutil.copytree(founded, folder)
-    server = Server(folder, ASYNC_MODE=request.param, RATE_LIMITS="on").start()
-    server.pid = worker(server)
-    yield server
-    log = server.log()
-    server.close()
-    assert "Traceback" not in log, log[-4000:]
+    with standing(founded, folder, ASYNC_MODE=request.param, RATE_LIMITS="on") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def busy(founded, tmp_path_factory):
     """A server without limits, where a few people can fill many connections."""
-    folder = tmp_path_factory.mktemp("busy") / "data"
-    shutil.copytree(founded, folder)
-    server = Server(folder).start()
-    server.pid = worker(server)
-    yield server
-    log = server.log()
-    server.close()
-    assert "Traceback" not in log, log[-4000:]
+    with standing(founded, tmp_path_factory.mktemp("busy") / "data") as server:
+        yield server
 
 
 # ---- origins (S07) ---------------------------------------------------------------------------------------------------
