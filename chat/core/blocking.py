@@ -123,7 +123,7 @@ def soon(function, *args):
 
 class NativeThread:
     """One native thread that does one thing after the other, for work that waits for a disk and holds no lock of the
-    interpreter's. A call costs some 20 µs, where `run_blocking` costs 50. What holds for its `fn` holds here."""
+    interpreter's. What holds for the `fn` of `run_blocking` holds here."""
 
     def __init__(self):
         from _queue import SimpleQueue  # the one in C, which is never a green one

@@ -148,14 +148,15 @@ class Ledger:
         if connection is None:
             connection = self._looking = self.connect()
         cursor = connection.cursor()
-        cursor.execute("BEGIN" if self.on_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
+            cursor.execute("BEGIN" if self.on_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield lambda prepared, **values: prepared.run(cursor, self.engine.dialect, values)
         finally:
             cursor.close()
-            connection.rollback()
-            if not self.on_sqlite:
-                connection.close()
+            if self.on_sqlite:
+                connection.rollback()
+            else:
+                connection.close()  # which rolls back, and survives that the server is gone
 
 
 class _Line:

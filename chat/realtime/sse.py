@@ -227,6 +227,9 @@ class EventStream:
         self.missing.clear()
         try:
             answer = self.live.subscriptions.resume(self.connection, epoch=self.epoch, cursors=asked, everything=False)
+        except Unauthorized:  # signed out by another process; coming again is refused
+            self.is_ending = True
+            return
         except Exception:
             log.exception("An event stream could not go on; its client comes again.")
             self.is_ending = True

@@ -7,9 +7,12 @@ in between makes it register and read again. So neither an addition nor a remova
 import threading
 from typing import NamedTuple
 
+from chat.accounts.queries import live_session_row
 from chat.core.clock import iso, now
 from chat.core.db import snapshot
+from chat.core.errors import Unauthorized
 from chat.core.ledger import glance
+from chat.core.transaction import run_in_session
 from chat.messages.queries import standings, unread_counts
 from chat.messages.text import LONGEST
 from chat.realtime import wire
@@ -130,14 +133,22 @@ class Subscriptions:
             with glance() as ask:
                 if question is None:
                     return joined_numbers(connection.user_id, ask), None
+                self._still_signed_in(connection, ask)
                 found = standings(ask, connection.user_id)
                 answer = self._nothing_missed(connection, question, found, ask)
             if answer is None:
                 with snapshot():
+                    self._still_signed_in(connection, run_in_session)
                     joined = joined_numbers(connection.user_id)
                     return joined, self._answer(connection, question.cursors, joined, question.everything)
         self.at_a_glance += 1
         return {room_id: row.joined for room_id, row in found.items()}, answer
+
+    def _still_signed_in(self, connection, ask):
+        """Raises Unauthorized when the session has ended, as seen in the very moment of what is about to be read:
+        another process may have ended it, and this one not know yet."""
+        if live_session_row(connection.token, ask) is None:
+            raise Unauthorized
 
     def _nothing_missed(self, connection, question, found, ask):
         """The same as `_answer` when every stream stands where the client says; None when one does not."""

@@ -571,3 +571,19 @@ def test_joining_subscribes_every_tab_and_says_from_where(live, carol, alice, ge
         assert announced == [answer["head"]]
         assert [p["message"]["text"] for name, p in got if name == "message"] == ["welcome"]
     leave_room(carol, general)
+
+
+def test_who_was_signed_out_elsewhere_reads_nothing_newer_although_nobody_was_told(
+    live, pump, bob, alice, secret, elsewhere
+):
+    """P6, for resume: whether the session holds is read in the same moment as what was missed."""
+    client = live(bob)
+    cursor = log.heads([secret.stream])[secret.stream]
+    resume(client, {secret.stream: cursor})
+    with elsewhere():
+        end_other_sessions(bob)
+        say(alice, secret, "not for bob")
+
+    for cursors in ({secret.stream: cursor}, {secret.stream: cursor + 1}):
+        answer = client.emit("resume", {"epoch": client.hello["epoch"], "streams": cursors})
+        assert (answer["ok"], answer["code"]) == (False, "unauthorized")
