@@ -169,6 +169,9 @@ class _Line:
 
     def put(self, unit):
         self.pending.append(unit)
+        self._begin()
+
+    def _begin(self):
         if not self.running:
             self.running = True
             self.ledger.spawn(self._work)
@@ -181,7 +184,10 @@ class _Line:
                     self._settle(group)
         finally:
             self.running = False
-            self.ended()
+            if self.pending:  # put while the context was being left, or behind a group that could not be settled
+                self._begin()
+            else:
+                self.ended()
 
     def ended(self):
         """Nothing waits any more."""
