@@ -16,6 +16,7 @@ PORT = free_port()
 SETTINGS = {"ALLOWED_ORIGINS": f"http://localhost:{PORT}"}
 REFUSED = r"WebSocket connection to \S+ failed: Error during WebSocket handshake: Unexpected response code: 403"
 CUT = "ERR_INCOMPLETE_CHUNKED_ENCODING"
+CUT_ANSWER = "ERR_CONTENT_LENGTH_MISMATCH"  # of a question that was under way at that moment
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_what_is_written_without_a_connection_waits_and_arrives_once_and_in_orde
 def test_a_message_whose_answer_was_lost_is_stored_once(follow, way, room):
     alice, bob = follow("alice", room), follow("bob", room)
     for window in (alice, bob):
-        window.expects(CUT, WITHOUT_NETWORK)
+        window.expects(CUT, CUT_ANSWER, WITHOUT_NETWORK)
     way.swallows = b"POST /api/v1/do/message"
 
     alice.say("Only once")
@@ -149,7 +150,7 @@ def test_a_message_whose_answer_was_lost_is_stored_once(follow, way, room):
 
 
 def test_a_stream_that_is_cut_is_opened_again_and_misses_nothing(follow, way, room):
-    bob = follow("bob", room).expects(CUT, WITHOUT_NETWORK)
+    bob = follow("bob", room).expects(CUT, CUT_ANSWER, WITHOUT_NETWORK)
     for n in range(5):
         streams = bob.streams
         way.cut()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from socketio.exceptions import ConnectionError
 
 from tests.system.server import ROOT, Client, free_port, wait_until
 
@@ -78,9 +79,18 @@ class Proxy:
         return context.wrap_socket(socket.create_connection(("localhost", self.port), 10), server_hostname="localhost")
 
     def connect(self, server, username, monkeypatch):
-        """A client of this person, whose session `server` makes, through the proxy."""
+        """A client of this person, whose session `server` makes, through the proxy.
+
+        It reads in one thread and writes in another. Over TLS Python then takes, now and then, a connection for closed
+        that is not (about one in a hundred here, seen at the client before anybody else ended it): so it tries again.
+        """
         monkeypatch.setenv("WEBSOCKET_CLIENT_CA_BUNDLE", str(self.authority))
-        return Client(Door(self, server), username)
+        for tries in range(3):
+            try:
+                return Client(Door(self, server), username)
+            except ConnectionError as error:
+                if tries == 2 or "Unexpected" not in str(error):
+                    raise
 
     @property
     def authority(self):
