@@ -24,8 +24,9 @@ def create_app(settings=None, *, spawn=None):
     from chat.accounts.views import on_person_page
     from chat.api.views import bp as api
     from chat.cli import commands
-    from chat.core import assets, compress, headers, web
+    from chat.core import assets, compress, headers, policies, web
     from chat.core.db import db, engine_options, prepare
+    from chat.core.jobs import Job  # noqa: F401  its table belongs to every process, whether it does jobs or not
     from chat.messages.sidebar import bp as front
     from chat.messages.sidebar import sidebar_of_this_page
     from chat.messages.views import bp as messages
@@ -78,6 +79,7 @@ def create_app(settings=None, *, spawn=None):
 
     for blueprint in (site, front, accounts, rooms, messages, api, ops):
         app.register_blueprint(blueprint)
+    policies.refuse_undeclared(app)
 
     live = Live(
         app,
@@ -98,6 +100,7 @@ def create_app(settings=None, *, spawn=None):
 def serve(app):
     """Begin the background work of a process that serves, as far as its PARLEY_ROLE says: the pump, tidying up, and in
     any case the watch over the event loop."""
+    from chat.core.jobs import JobLoop
     from chat.core.ledger import Ledger
     from chat.ops.housekeeping import Housekeeping
     from chat.server import async_mode, lifecycle
@@ -111,6 +114,9 @@ def serve(app):
     async_mode.spawn(app.extensions["lag"].watch)
     if "jobs" in roles:
         async_mode.spawn(Housekeeping(app, async_mode.sleep).keep)
+        jobs = JobLoop(app, async_mode.sleep)
+        async_mode.spawn(jobs.keep)
+        lifecycle.on_stop(jobs.stop)
     gc.collect()
     gc.freeze()  # what the program itself consists of is never garbage: looking through it again takes 50 ms
     gc.set_threshold(100_000, 50, 50)  # a full search is the longest pause there is, and finds next to nothing

@@ -4,11 +4,12 @@
 """
 
 from chat.accounts.events import PersonChanged, PersonCreated, SessionEnded, UserEnded
+from chat.admin import audit
 from chat.core.transaction import on
 from chat.messages.events import MessageDeleted, MessageEdited, MessagePosted
 from chat.rooms.actions import join_default_rooms
 from chat.rooms.events import MemberChanged, PositionMoved, RoomChanged
-from chat.site.events import SiteChanged
+from chat.site.events import Audited, SiteChanged
 from chat.streams import log
 
 
@@ -24,3 +25,4 @@ def attach(pump):
     on(SessionEnded, within=[log.write, pump.capture], after=[pump.wake])
     on(UserEnded, within=[log.write, pump.capture], after=[pump.wake])
     on(SiteChanged, within=[log.write, pump.capture], after=[pump.wake])
+    on(Audited, within=[audit.write])

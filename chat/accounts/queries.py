@@ -3,7 +3,7 @@
 from datetime import timedelta
 from hashlib import sha256
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from chat.accounts.models import Invite, InviteUse, Session, User
@@ -28,6 +28,11 @@ def _is_live(moment, idle_since):
     return (Session.revoked_at.is_(None), Session.expires_at > moment, Session.seen_at > idle_since)
 
 
+def _may_come_in(moment):
+    """Nobody whose account is closed, nor whoever is suspended: the only place that says so."""
+    return (User.deactivated_at.is_(None), or_(User.suspended_until.is_(None), User.suspended_until <= moment))
+
+
 def live_session(token):
     """The Session of this cookie with its user, or None when it was revoked, ran out, was idle too long, or its person
     may no longer come in. One query."""
@@ -36,7 +41,7 @@ def live_session(token):
         select(Session)
         .join(Session.user)
         .options(contains_eager(Session.user))
-        .where(Session.token_hash == token_hash(token), *_is_live(moment, moment - IDLE), User.deactivated_at.is_(None))
+        .where(Session.token_hash == token_hash(token), *_is_live(moment, moment - IDLE), *_may_come_in(moment))
     ).first()
 
 
@@ -62,7 +67,7 @@ def live_session_ids(ids):
         db.session.scalars(
             select(Session.id)
             .join(Session.user)
-            .where(Session.id.in_(ids), *_is_live(moment, moment - IDLE), User.deactivated_at.is_(None))
+            .where(Session.id.in_(ids), *_is_live(moment, moment - IDLE), *_may_come_in(moment))
         )
     )
 
@@ -73,7 +78,7 @@ _LIVE = Prepared(
     .where(
         Session.token_hash == bindparam("token_hash"),
         *_is_live(bindparam("moment"), bindparam("idle_since")),
-        User.deactivated_at.is_(None),
+        *_may_come_in(bindparam("moment")),
     )
 )
 

@@ -85,6 +85,7 @@ def signed_in(view):
             return redirect(url_for("accounts.sign_in", next=this_page()), 303)
         return view(current_user._get_current_object(), *args, **kwargs)
 
+    asked.policy = "signed in"
     return asked
 
 

@@ -31,6 +31,7 @@ from chat.accounts.signed_in import drop_token, find_session, keep_token, signed
 from chat.core import storage
 from chat.core.authorize import authorize
 from chat.core.errors import ChatError, NotFound, RateLimited
+from chat.core.policies import open_to
 from chat.core.rate_limit import limited
 from chat.core.web import add_error, render_page, say_when, see_other
 from chat.site.queries import the_site
@@ -45,6 +46,7 @@ on_person_page = {}
 
 
 @bp.route("/login", methods=["GET", "POST"])
+@open_to("anyone, to sign in")
 def sign_in():
     if current_user.is_authenticated and request.method == "GET":
         return redirect(return_path(request.args.get("next")), 303)
@@ -72,6 +74,7 @@ def _end_present_session():
 
 
 @bp.post("/logout")
+@open_to("anyone; it ends the session of this browser, if there is one")
 def sign_out():
     if session := find_session():
         if "everywhere" in request.form:
@@ -83,6 +86,7 @@ def sign_out():
 
 
 @bp.route("/signup", methods=["GET", "POST"])
+@open_to("anyone, while sign-up is open")
 def sign_up():
     if not the_site().is_open:
         raise NotFound
@@ -90,6 +94,7 @@ def sign_up():
 
 
 @bp.route("/invite/<code>", methods=["GET", "POST"])
+@open_to("whoever has the code of an open invite")
 def invitation(code):
     invite = invite_by_code(code)
     actions.refuse_unusable(invite)
@@ -225,6 +230,7 @@ def remove_avatar(actor):
 
 
 @bp.get("/avatars/<name>")
+@open_to("whoever has the name, which cannot be guessed")
 def avatar(name):
     """Anybody who knows the name of a picture, which nobody can guess, may see it: also people with an invite."""
     path = storage.path_of(avatars.KIND, name)

@@ -4,6 +4,7 @@ from flask import Blueprint, Response, current_app, request
 
 from chat.api.asking import who_asks
 from chat.core.errors import ChatError, Invalid
+from chat.core.policies import open_to
 from chat.core.rate_limit import limiter
 from chat.core.web import csrf
 from chat.realtime import wire
@@ -28,6 +29,7 @@ class UnknownEvent(ChatError):
 
 
 @bp.get("/events")
+@open_to("a session or a token with the scope to read: who_asks")
 def events():
     """The frames of a websocket as server-sent events, of all rooms of the person asking or of those named."""
     session, token = who_asks()
@@ -56,6 +58,7 @@ def rooms_named(text):
 
 
 @bp.post("/do/<event>")
+@open_to("a session or a token with the scope of the event: who_asks")
 def do(event):
     """One event as a client of the websocket sends it: the same fields, the same answer."""
     session, token = who_asks()

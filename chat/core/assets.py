@@ -21,6 +21,8 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, current_app, request
 from markupsafe import Markup
 
+from chat.core.policies import open_to
+
 STATIC = Path(__file__).parents[2] / "static"
 FIRST_SHEETS, LAST_SHEETS = ("layers", "tokens", "reset", "base", "layout"), ("utilities",)
 VENDORED = {
@@ -313,6 +315,7 @@ def module_preloads():
 
 
 @bp.get("/static/accent-<int:hue>.css")
+@open_to("anyone: a stylesheet")
 def accent(hue):
     if hue >= 360:
         abort(404)
@@ -320,6 +323,7 @@ def accent(hue):
 
 
 @bp.get("/static/<path:path>")
+@open_to("anyone: the files of static/")
 def asset(path):
     return served(assets().by_url.get(f"/static/{path}") or abort(404))
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 
 from chat.accounts.models import Session
+from chat.core import jobs
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.transaction import transaction
@@ -22,7 +23,7 @@ EVERY_SECONDS = 3600
 def tidy():
     """Delete what is too old, one step. Returns how many rows went; ask again while there are any."""
     with transaction():
-        gone = streams.prune(now() - ENTRIES_KEPT, batch=STEP)
+        gone = streams.prune(now() - ENTRIES_KEPT, batch=STEP) + jobs.tidy(STEP)
         old = select(Session.id).where(Session.expires_at < now() - SESSIONS_KEPT).limit(STEP)
         gone += db.session.execute(delete(Session).where(Session.id.in_(old))).rowcount
     return gone

@@ -10,17 +10,20 @@ from sqlalchemy import text
 from chat.core import ledger
 from chat.core.db import db
 from chat.core.errors import NotFound
+from chat.core.policies import open_to
 
 bp = Blueprint("ops", __name__)
 
 
 @bp.get("/healthz")
+@open_to("machines, to see that the process is up")
 def healthz():
     """The process answers. Touches nothing else, so that a slow database does not get the process restarted."""
     return jsonify({"ok": True})
 
 
 @bp.get("/readyz")
+@open_to("machines, to see that it can work")
 def readyz():
     """The process can do its work: the database answers and its tables are there."""
     try:
@@ -37,6 +40,7 @@ def readyz():
 
 
 @bp.get("/metrics")
+@open_to("whoever has METRICS_TOKEN, and who runs the community; others find nothing")
 def metrics():
     """Prometheus metrics, for whoever has METRICS_TOKEN or runs the community."""
     token = current_app.config["PARLEY"].metrics_token

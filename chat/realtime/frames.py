@@ -13,6 +13,7 @@ from chat.core.mold import Mold, blank, escaped
 from chat.messages.presenter import present as present_message
 from chat.messages.presenter import present_place
 from chat.messages.queries import messages_by_id, unread_counts
+from chat.realtime.wire import SERVER
 from chat.rooms.models import Membership, Room
 from chat.rooms.presenter import people_in, present_line, present_room
 from chat.rooms.queries import memberships_of_room, memberships_of_user, positions
@@ -36,6 +37,10 @@ class Frame:
     payload: dict
     removed: int | None = None
     room: int | None = None
+
+    def __post_init__(self):
+        if self.event not in SERVER["/chat"]:
+            raise ValueError(f"{self.event!r} has no audience in wire.py")
 
 
 def present(stream, entries):

@@ -55,15 +55,29 @@ TEXT = Field("a text", string)
 
 @dataclass(frozen=True)
 class ClientEvent:
+    """policy   who may send it to which effect; decided in the action behind it. One without cannot be made.
+    scope    what a token must allow for it
+    """
+
+    policy: str
+    scope: str
     fields: dict
     example: dict
     answer: dict = field(default_factory=dict)
 
 
 CHAT = {
-    "join": ClientEvent({"room": ROOM}, {"room": 7}, {"room": 7, "head": 41}),
-    "leave": ClientEvent({"room": ROOM}, {"room": 7}),
+    "join": ClientEvent(
+        "whoever may see the room; guests and bots are added by others",
+        "write",
+        {"room": ROOM},
+        {"room": 7},
+        {"room": 7, "head": 41},
+    ),
+    "leave": ClientEvent("members of the room", "write", {"room": ROOM}, {"room": 7}),
     "message": ClientEvent(
+        "members of the room, while it is open",
+        "write",
         {
             "room": ROOM,
             "text": TEXT,
@@ -76,14 +90,32 @@ CHAT = {
         {"message": "…"},
     ),
     "edit": ClientEvent(
+        "the author, while they may write there",
+        "write",
         {"message": MESSAGE, "text": TEXT, "rev": Field("the `rev` you edited", number, required=False)},
         {"message": 12, "text": "Is this thing on now?", "rev": 1},
         {"message": "…"},
     ),
-    "delete": ClientEvent({"message": MESSAGE}, {"message": 12}, {"message": "…"}),
-    "read": ClientEvent({"room": ROOM, "seq": SEQ}, {"room": 7, "seq": 41}, {"seq": 41, "v": 9}),
-    "unread": ClientEvent({"room": ROOM, "seq": SEQ}, {"room": 7, "seq": 40}, {"seq": 39, "v": 10}),
+    "delete": ClientEvent(
+        "the author; whoever moderates the room", "write", {"message": MESSAGE}, {"message": 12}, {"message": "…"}
+    ),
+    "read": ClientEvent(
+        "members of the room, their own position",
+        "write",
+        {"room": ROOM, "seq": SEQ},
+        {"room": 7, "seq": 41},
+        {"seq": 41, "v": 9},
+    ),
+    "unread": ClientEvent(
+        "members of the room, their own position",
+        "write",
+        {"room": ROOM, "seq": SEQ},
+        {"room": 7, "seq": 40},
+        {"seq": 39, "v": 10},
+    ),
     "resume": ClientEvent(
+        "oneself: streams that one may follow, the others are gone",
+        "read",
         {
             "epoch": Field("the epoch of the copies you hold", string),
             "streams": Field("an object of at most 500 streams: name to cursor, or null", cursors),
@@ -96,10 +128,14 @@ CHAT = {
 
 PRESENCE = {
     "typing": ClientEvent(
+        "members of the room",
+        "write",
         {"room": ROOM, "on": Field("true or false", truth), "thread": Field("empty", nothing_yet, required=False)},
         {"room": 7, "on": True},
     ),
     "here": ClientEvent(
+        "oneself",
+        "read",
         {
             "active": Field("true while somebody is at the screen", truth),
             "room": Field("the id of the room on screen, or null", lambda v: v is None or number(v), required=False),
@@ -110,22 +146,37 @@ PRESENCE = {
 
 CLIENT = {"/chat": CHAT, "/presence": PRESENCE}
 
-# What the server sends: the fields of each event.
+
+@dataclass(frozen=True)
+class ServerEvent:
+    """to   who gets it; decided by the subscriptions of the pump, and by what the stream is"""
+
+    to: str
+    fields: tuple
+
+
+_ROOM = "members of the room"
+_ONE = "one connection, about itself"
+
+# What the server sends. A frame whose event is not here, with its audience, cannot be sent: see `frames.Frame`.
 SERVER = {
     "/chat": {
-        "hello": ("proto", "epoch", "user", "streams", "server_time", "limits"),
-        "message": ("stream", "seq", "change", "message", "html"),
-        "member": ("stream", "seq", "change", "user", "role", "v", "by", "html"),
-        "room": ("stream", "seq", "change", "room", "by", "html"),
-        "me": ("stream", "seq", "change", "room"),
-        "site": ("stream", "seq", "change"),
-        "tick": ("stream", "seq"),
-        "subscribed": ("stream", "head"),
-        "reset": ("stream", "reason"),
-        "gone": ("stream", "reason"),
-        "bye": ("reason", "after_ms"),
+        "hello": ServerEvent(_ONE, ("proto", "epoch", "user", "streams", "server_time", "limits")),
+        "message": ServerEvent(_ROOM, ("stream", "seq", "change", "message", "html")),
+        "member": ServerEvent(_ROOM, ("stream", "seq", "change", "user", "role", "v", "by", "html")),
+        "room": ServerEvent(_ROOM, ("stream", "seq", "change", "room", "by", "html")),
+        "me": ServerEvent("that person", ("stream", "seq", "change", "room")),
+        "site": ServerEvent("everyone; guests about the people of their rooms", ("stream", "seq", "change")),
+        "tick": ServerEvent("whoever follows the stream and may not see the frame", ("stream", "seq")),
+        "subscribed": ServerEvent(_ONE, ("stream", "head")),
+        "reset": ServerEvent(_ONE, ("stream", "reason")),
+        "gone": ServerEvent(_ONE, ("stream", "reason")),
+        "bye": ServerEvent(_ONE, ("reason", "after_ms")),
     },
-    "/presence": {"typing": ("room", "user", "on"), "presence": ("user", "state")},
+    "/presence": {
+        "typing": ServerEvent("members who have the room open", ("room", "user", "on")),
+        "presence": ServerEvent("everyone; guests about the people of their rooms", ("user", "state")),
+    },
 }
 
 

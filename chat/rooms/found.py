@@ -6,6 +6,7 @@ from chat.accounts.actions.sign_up import prepare_account
 from chat.accounts.forms import SetupForm
 from chat.accounts.signed_in import start_session
 from chat.core.errors import ChatError, Conflict
+from chat.core.policies import open_to
 from chat.core.web import add_error, render_page, see_other
 from chat.rooms.actions import found_community
 from chat.site.queries import the_site
@@ -14,6 +15,7 @@ bp = Blueprint("site", __name__)
 
 
 @bp.route("/setup", methods=["GET", "POST"])
+@open_to("whoever comes first, until a community is founded")
 def setup():
     if the_site() is not None:
         return redirect("/login", 303)

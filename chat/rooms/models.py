@@ -30,6 +30,9 @@ class Room(db.Model):
     created_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime]
     archived_at: Mapped[datetime | None]
+    slow_mode_seconds: Mapped[int] = mapped_column(default=0)  # between two messages of one member; 0: no wait
+    retention_days: Mapped[int | None]  # messages are kept so long; None: as the community says
+    legal_hold: Mapped[bool] = mapped_column(default=False)  # nothing is purged, whatever retention says
     v: Mapped[int] = mapped_column(default=0)  # number of the last change to the room itself, in its own stream
 
     created_by: Mapped[User] = relationship()
@@ -55,7 +58,7 @@ class Membership(db.Model):
     __table_args__ = (Index("ix_memberships_user_id", "user_id", "room_id"),)
     room_id: Mapped[int] = mapped_column(ForeignKey("rooms.id"), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
-    role: Mapped[str | None]  # owner, member
+    role: Mapped[str | None]  # a key of rooms.policy.ROLES
     joined: Mapped[int] = mapped_column(default=0)  # the room's number at which this membership began
     v: Mapped[int] = mapped_column(default=0)  # number of the last change, in the room's stream
     v_me: Mapped[int] = mapped_column(default=0)  # the same change's number in the person's own stream

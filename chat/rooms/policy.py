@@ -1,26 +1,34 @@
 """Who may do what in a room: one table of standings and verbs. A new role is a new standing in the rows below."""
 
+from chat.accounts.policy import may as may_here
 from chat.core.authorize import allow, deny
 from chat.rooms.queries import membership_of
 
-# How somebody stands to a room. A steward runs the community and looks after public rooms without owning them.
-OWNER, MEMBER, STEWARD, VISITOR, OUTSIDER = "owner", "member", "steward", "visitor", "outsider"
-INSIDE = {OWNER, MEMBER}
+# How somebody stands to a room. A steward runs the community and looks after public rooms without owning them; a warden
+# moderates the community, and so public rooms. Guests and bots are nowhere but in their rooms.
+OWNER, MODERATOR, MEMBER, GUEST = "owner", "moderator", "member", "guest"
+STEWARD, WARDEN, VISITOR, OUTSIDER = "steward", "warden", "visitor", "outsider"
+INSIDE = {OWNER, MODERATOR, MEMBER, GUEST}
+READERS = {STEWARD, WARDEN, VISITOR}
+KEEPERS = {OWNER, MODERATOR, STEWARD, WARDEN}
+
+ROLES = (OWNER, MODERATOR, MEMBER)  # in a room
 
 #   verb          standings that may        what the others read
 TABLE = {
-    "see":        (INSIDE | {STEWARD, VISITOR}, "There is no such room."),
-    "join":       ({STEWARD, VISITOR},      "You are in #{room} already."),
+    "see":        (INSIDE | READERS,        "There is no such room."),
+    "join":       (READERS,                 "You are in #{room} already."),
     "leave":      (INSIDE,                  "You are not in #{room}."),
     "post":       (INSIDE,                  "Join #{room} to write here."),
-    "mention_all": ({OWNER},                "Only owners of #{room} can call everyone."),
-    "add":        (INSIDE,                  "Join #{room} to add people to it."),
-    "remove":     ({OWNER, STEWARD},        "Only an owner of #{room} can remove people."),
+    "mention_all": ({OWNER, MODERATOR},     "Only owners and moderators of #{room} can call everyone."),
+    "add":        (INSIDE - {GUEST},        "Join #{room} to add people to it."),
+    "remove":     (KEEPERS,                 "Only an owner or moderator of #{room} can remove people."),
     "set_role":   ({OWNER, STEWARD},        "Only an owner of #{room} can change roles."),
     "change":     ({OWNER, STEWARD},        "Only an owner of #{room} can change it."),
     "archive":    ({OWNER, STEWARD},        "Only an owner of #{room} can archive it."),
-    "moderate":   ({OWNER, STEWARD},        "Only an owner of #{room} can delete what others wrote."),
-    "history":    ({OWNER, STEWARD},        "Only its author and owners of #{room} can see what it said before."),
+    "moderate":   (KEEPERS,                 "Only an owner or moderator of #{room} can delete what others wrote."),
+    "slow_down":  (KEEPERS,                 "Only an owner or moderator of #{room} can slow it down."),
+    "history":    (KEEPERS,                 "Only its author and who moderates #{room} can see what it said before."),
 }  # fmt: skip
 
 # What an archived room still allows: reading, leaving, and opening it again.
@@ -35,14 +43,18 @@ def standing(actor, room):
 
 def standing_of(role, membership_role, kind):
     """The same from plain values: a person's role here, their role in the room (None: not in it), the room's kind."""
-    if membership_role == "owner":
+    if role in ("guest", "bot"):
+        return OUTSIDER if not membership_role else GUEST if role == "guest" else MEMBER
+    public = kind != "private"
+    if membership_role == OWNER or (membership_role and public and role in ("owner", "admin")):
         return OWNER
-    private = kind == "private"
-    if role in ("owner", "admin") and not private:
-        return OWNER if membership_role else STEWARD
+    if membership_role == MODERATOR or (membership_role and public and role == "moderator"):
+        return MODERATOR
     if membership_role:
         return MEMBER
-    return OUTSIDER if private else VISITOR
+    if not public:
+        return OUTSIDER
+    return {"owner": STEWARD, "admin": STEWARD, "moderator": WARDEN}.get(role, VISITOR)
 
 
 def may(actor, room, verb):
@@ -58,4 +70,4 @@ def decide(standing, verb, *, name, archived=False):
 
 
 def can_create_room(actor):
-    return deny("Guests cannot create rooms.") if actor.role == "guest" else allow
+    return may_here(actor, "create_room")

@@ -9,7 +9,7 @@ from chat.core.transaction import transaction
 from chat.site.models import Site
 from chat.site.names import one_line
 from chat.site.queries import the_site
-from chat.streams.log import ACCESS, SITE, create, lock
+from chat.streams.log import ACCESS, AUDIT, SITE, create, lock
 
 HUES = (205, 280, 330, 25, 70, 130)  # of the accent, in degrees; each passes the contrast check in both themes
 
@@ -33,6 +33,7 @@ def create_site(name, hue=HUES[0]):
             raise _set_up_already() from error
         create(SITE)
         create(ACCESS)
+        create(AUDIT)
     return site
 
 

@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint
+from sqlalchemy import JSON, CheckConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chat.core.db import db
@@ -17,6 +17,7 @@ class Site(db.Model):
     sign_up: Mapped[str] = mapped_column(default="invite")  # invite, open
     epoch: Mapped[str]  # another one after a restore: clients that see it change start afresh
     v: Mapped[int] = mapped_column(default=0)  # number of the last change, in the stream "site"
+    settings: Mapped[dict] = mapped_column(JSON, default=dict)  # what differs from the defaults of site/settings.py
     created_at: Mapped[datetime]
 
     @property

@@ -18,6 +18,7 @@ from chat.core.transaction import run_in_session
 from chat.streams.models import Entry, Stream
 
 ACCESS, SITE = "access", "site"
+AUDIT = "audit"  # numbers the audit log, and has no entries here
 TOO_MANY = 2000
 
 
@@ -54,7 +55,7 @@ def subject_of(stream):
 
 def _rank(name):
     kind, _, number = name.partition(":")
-    return ("room", "user", "site", "access").index(kind), int(number or 0)
+    return ("room", "user", "site", "access", "audit").index(kind), int(number or 0)
 
 
 def create(name):
@@ -66,8 +67,8 @@ def create(name):
 def lock(*names):
     """Hold these streams until the transaction ends. What is read below is as it will be when this commits.
 
-    Always in one order (rooms by id, people by id, site, access), one statement each, so that two transactions never
-    wait for each other. SQLite has one lock, and the transaction already holds it.
+    Always in one order (rooms by id, people by id, site, access, audit), one statement each, so that two transactions
+    never wait for each other. SQLite has one lock, and the transaction already holds it.
     """
     if not is_sqlite():
         for name in sorted(set(names), key=_rank):

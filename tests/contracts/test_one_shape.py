@@ -108,7 +108,7 @@ def test_every_frame_has_the_fields_that_the_wire_names(live, alice, bob, carol,
     received = watcher.received()
     assert {name for name, _ in received} >= {"member", "room", "me", "message", "subscribed"}
     for name, payload in received:
-        assert set(wire.SERVER["/chat"][name]) <= set(payload), name
+        assert set(wire.SERVER["/chat"][name].fields) <= set(payload), name
 
 
 def test_a_shared_partial_knows_no_viewer(sign_in, alice, bob, carol, general, said):

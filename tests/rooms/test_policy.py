@@ -24,6 +24,7 @@ PUBLIC = {
     "change":      (True,  False, True,  False),
     "archive":     (True,  False, True,  False),
     "moderate":    (True,  False, True,  False),
+    "slow_down":   (True,  False, True,  False),
     "history":     (True,  False, True,  False),
 }  # fmt: skip
 
@@ -33,7 +34,8 @@ PRIVATE = {verb: (*cells[:2], False, False) for verb, cells in PUBLIC.items()}
 # Who runs the community and is not in a public room looks after it, without being heard in it.
 OUTSIDE_STEWARD = {
     "see": True, "join": True, "leave": False, "post": False, "mention_all": False, "add": False, "remove": True,
-    "set_role": True, "change": True, "archive": True, "moderate": True, "history": True,
+    "set_role": True, "change": True, "archive": True, "moderate": True, "slow_down": True,
+    "history": True,
 }  # fmt: skip
 
 STILL_IN_ARCHIVED = {"see", "leave", "archive", "history"}

@@ -1,0 +1,1 @@
+"""Running a community: settings, people, moderation, retention, and the audit log of all that."""
