@@ -159,6 +159,10 @@ def word(value):
     return value.strip()
 
 
+def old_keys(value):
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
 ROLES = ("web", "realtime", "jobs")
 
 
@@ -187,6 +191,12 @@ class Settings:
     data_dir: Path = setting("DATA_DIR", Path, "data", "folder for the database, uploads and the secret key")
     database_url: str = setting("DATABASE_URL", database_url, "", "default: SQLite in DATA_DIR; or postgresql://…")
     secret_key: str = setting("SECRET_KEY", text, "", "at least 32 bytes; default: made once, kept in DATA_DIR")
+    secret_key_fallbacks: tuple = setting(
+        "SECRET_KEY_FALLBACKS",
+        old_keys,
+        "",
+        "earlier secret keys, comma separated, while you replace one",
+    )
     async_mode: str = setting("ASYNC_MODE", one_of("eventlet", "gevent"), "eventlet", "green threads of the server")
     fast_path: bool = setting(
         "FAST_PATH", switch, "on", "our own websockets; off: those of python-socketio, slower and without bounds"

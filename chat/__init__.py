@@ -46,6 +46,7 @@ def create_app(settings=None, *, spawn=None):
     app.config.update(
         PARLEY=settings,
         SECRET_KEY=settings.secret_key,
+        SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
         SESSION_COOKIE_NAME="__Host-parley" if settings.secure else "parley",
         SESSION_COOKIE_SECURE=settings.secure,
         SESSION_COOKIE_SAMESITE="Lax",

@@ -8,11 +8,13 @@ import click
 from flask import current_app
 
 import config
+from chat.accounts.actions.sealed import reseal_all
 from chat.cli.doctor import doctor
 from chat.cli.epoch import epoch
 from chat.cli.flood import flood
 from chat.cli.people import people
 from chat.cli.seed import seed
+from chat.core.sealed import Unreadable
 
 MASK = "•" * 8
 
@@ -28,7 +30,7 @@ def show_config():
     settings = current_app.config["PARLEY"]
     for f in fields(config.Settings):
         value = getattr(settings, f.name)
-        if f.name in ("secret_key", "metrics_token") and value:
+        if f.name in ("secret_key", "secret_key_fallbacks", "metrics_token") and value:
             value = MASK
         if f.name in ("database_url", "message_queue_url"):
             value = masked(value)
@@ -58,3 +60,13 @@ def new_secret():
 def new():
     """Print a new SECRET_KEY."""
     click.echo(secrets.token_urlsafe(48))
+
+
+@new_secret.command("rotate")
+def rotate():
+    """Seal every stored secret with the present SECRET_KEY; then SECRET_KEY_FALLBACKS may be emptied."""
+    try:
+        count = reseal_all()
+    except Unreadable as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{count} stored secrets are sealed with the present SECRET_KEY.")
