@@ -68,7 +68,7 @@ _molds = {}
 def _html_of_new(view):
     """What `message_item` draws for a message just posted, from a mold where it can be had."""
     item, author = _macro("messages/_message.html", "message_item"), view.author
-    key = (item, author.kind, author.avatar_path is None, view.mentions_room, view.is_emoji_only)
+    key = (item, author.kind, author.avatar_path is None, bool(view.mentions), view.mentions_room, view.is_emoji_only)
     mold = _molds.get(key)
     if mold is None and key not in _molds:
         html = str(item(view))
@@ -90,7 +90,7 @@ def _with_blanks(view):
         **{name: blank(f"author_{name}") for name in AUTHOR},
     )
     said = {name: blank(name) for name in SAID}
-    return replace(view, author=author, html=blank("html"), mentions=[blank("mentions")], **said)
+    return replace(view, author=author, html=blank("html"), mentions=view.mentions and [blank("mentions")], **said)
 
 
 def _values(view):

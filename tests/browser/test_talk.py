@@ -175,6 +175,17 @@ def test_only_the_tools_that_one_may_use_are_offered(open_window, room):
     expect(tools(alice).get_by_label("Delete…")).to_be_visible()  # she owns the room
 
 
+def test_a_message_that_arrives_has_the_tools_that_the_page_gives_it(open_window, room):
+    alice, bob = open_window("alice", room), open_window("bob", room)
+    alice.say("Just in")
+    bob.sees("Just in")
+
+    toolbar = lambda: bob.message("Just in").get_by_role("toolbar").evaluate("bar => bar.outerHTML")  # noqa: E731
+    as_it_arrived = toolbar()
+    bob.page.reload()
+    assert as_it_arrived == toolbar()
+
+
 def test_a_mention_counts_in_the_sidebar_and_in_the_title(open_window, make_room):
     room, elsewhere = make_room("alice", "bob"), make_room("alice", "bob")
     room.server.act(mark_all_read, lambda: person("bob"))

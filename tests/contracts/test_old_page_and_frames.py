@@ -19,6 +19,7 @@ from chat.rooms.actions import (
     restore_room,
     set_role,
 )
+from tests.contracts.test_one_shape import without_tools
 from tests.factories import say
 
 
@@ -26,9 +27,8 @@ class Copy:
     """What a browser has of a room's page and of the sidebar beside it, in the fewest words."""
 
     def __init__(self, text):
-        column = (
-            text.partition('data-room-target="column">')[2].partition("<template")[0].replace(" message--grouped", "")
-        )
+        column = text.partition('data-room-target="column">')[2].partition("<template")[0]
+        column = without_tools(column.replace(" message--grouped", ""))
         found = re.findall(r'<article class="message.*?</article>|<p class="event".*?</p>', column, re.DOTALL)
         self.items = {int(re.search(r'data-seq="(\d+)"', item)[1]): item for item in found}
         room = re.search(r'<section class="room"[^>]*>', text)[0]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import orjson
 import pytest
 from flask import get_template_attribute
 from hypothesis import HealthCheck, given, settings
@@ -48,6 +49,14 @@ def test_whatever_a_message_says_and_whoever_says_it_the_mold_shows_what_the_par
 
     frame = frames.posted("room:1", shown.seq, shown)
     assert frame.payload["html"] == drawn(shown)
+
+
+def test_a_frame_says_what_was_said_and_little_more(view):
+    """A thousand people get it: the tools of a message, the same for all messages, are the page's."""
+    said = replace(view, text="x" * 200, html=f"<p>{'x' * 200}</p>", key="k" * 36)
+    size = len(orjson.dumps(frames.posted("room:1", view.seq, said).payload))
+
+    assert size < 1_900, "of which 600 are the text, as text, as HTML and in the partial"
 
 
 def test_the_mold_is_used_from_the_second_message_on(view, monkeypatch):

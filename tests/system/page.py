@@ -37,14 +37,16 @@ def message_in(html):
     """What an article says, without what belongs to its place on a page: the grouping, and the clock of a time zone."""
     tag = _attributes(html[: html.index(">")])
     deleted = "message--deleted" in html[: html.index(">")]
-    body = re.search(r'<div class="message__body[^>]*>(.*)</div>\s*<div class="message__tools', html, re.S)
+    body = re.search(
+        r'<div class="message__body[^>]*>(.*?)</div>\s*(?:<div class="message__tools|</article>)', html, re.S
+    )
     return {
         "id": int(tag["id"]),
         "seq": int(tag["seq"]),
         "v": int(tag["v"]),
         "rev": None if deleted else int(tag["rev"]),
         "author": int(tag["author-id"]),
-        "created_at": tag["created-at"],
+        "created_at": re.search(r'<time datetime="([^"]*)"', html)[1],
         "mentions": tag.get("mentions", ""),
         "deleted": deleted,
         "edited": "message__edited" in html,

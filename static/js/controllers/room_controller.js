@@ -14,7 +14,7 @@ import { drawTypists } from "parley/lib/typing_line"
 
 // A room on screen: what the stream brings goes into the timeline, what is seen there is read.
 export default class extends Controller {
-  static targets = ["timeline", "column", "announce", "blank", "latest", "latestText", "typing"]
+  static targets = ["timeline", "column", "announce", "blank", "tools", "latest", "latestText", "typing"]
 
   connect() {
     const { roomId, member, moderator } = this.element.dataset
