@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import orjson
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, MetaData, TypeDecorator, event
 from sqlalchemy.exc import OperationalError
@@ -73,10 +74,13 @@ write_lock = threading.Lock()
 
 def engine_options(url):
     """SQLAlchemy's options for this database address."""
-    if url.startswith("sqlite"):
-        return {"hide_parameters": True, "pool_size": 20, "max_overflow": 40, "connect_args": {"timeout": 0}}
-    return {
+    options = {
         "hide_parameters": True,  # a logged error must not hold what people wrote
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+    }
+    if url.startswith("sqlite"):
+        return options | {"pool_size": 20, "max_overflow": 40, "connect_args": {"timeout": 0}}
+    return options | {
         "pool_size": 10,
         "max_overflow": 10,
         "pool_pre_ping": True,

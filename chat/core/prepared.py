@@ -5,6 +5,7 @@ page; it is most of the work of storing a message. These cost 2 to 5 µs, and ty
 """
 
 from collections import namedtuple
+from operator import itemgetter
 
 from sqlalchemy.exc import DBAPIError
 
@@ -39,6 +40,9 @@ class _Form:
         self._names = frozenset(binds) - set(self._fixed)
         self._order = compiled.positiontup  # None where values are passed by name
         self._binds = [(name, process[name]) for name in self._order or binds]
+        self._processed = [(place, p) for place, (_, p) in enumerate(self._binds) if p]
+        names = [name for name, _ in self._binds]
+        self._pick = itemgetter(*names) if len(names) > 1 else lambda values: [values[name] for name in names]
         columns = list(getattr(statement, "exported_columns", ()))
         self._row = namedtuple("Row", [column.key for column in columns]) if columns else None
         processors = [_kept(column.type, dialect, "result_processor", dialect, None) for column in columns]
@@ -55,7 +59,12 @@ class _Form:
             elif self._order is None:
                 cursor.execute(self.sql, {name: p(values[name]) if p else values[name] for name, p in self._binds})
             else:
-                cursor.execute(self.sql, [p(values[name]) if p else values[name] for name, p in self._binds])
+                made = self._pick(values)
+                if self._processed:
+                    made = list(made)
+                    for place, process in self._processed:
+                        made[place] = process(made[place])
+                cursor.execute(self.sql, made)
             if self._row is None:
                 return []
             rows = cursor.fetchall()

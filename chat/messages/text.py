@@ -1,9 +1,9 @@
 """What a message's text and key may be, and how a text is prepared before any lock is taken."""
 
 import hashlib
-import json
 import re
 from dataclasses import replace
+from json.encoder import encode_basestring_ascii as quoted
 
 from chat.core.errors import Invalid
 from chat.core.ledger import read
@@ -58,5 +58,5 @@ def _may_call_all(author_id, room_id):
 
 def content_hash(room_id, text):
     """Tells a retry from another message under the same key."""
-    content = f'{{"attachments": [], "reply_to": null, "room": {room_id}, "text": {json.dumps(text)}, "thread": null}}'
+    content = f'{{"attachments": [], "reply_to": null, "room": {room_id}, "text": {quoted(text)}, "thread": null}}'
     return hashlib.sha256(content.encode()).hexdigest()

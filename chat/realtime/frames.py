@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from flask import get_template_attribute
+from flask import current_app, get_template_attribute
 
 from chat.accounts.presenter import present_person
 from chat.accounts.queries import users_by_id
@@ -94,9 +94,12 @@ def _with_blanks(view):
 
 
 def _values(view):
-    values = {name: escaped(getattr(view, name)) for name in SAID}
+    values = _values_of_author(view.author).copy()
+    for name in SAID:
+        value = getattr(view, name)
+        values[name] = str(value) if type(value) is int else escaped(value)
     values["html"], values["mentions"] = view.html, ",".join(map(str, view.mentions))
-    return values | _values_of_author(view.author)
+    return values
 
 
 @lru_cache(maxsize=5000)
@@ -216,4 +219,13 @@ def _site_frames(_stream, entries):
 
 
 def _macro(template, name):
+    """A macro, looked up once unless templates may be edited while this runs."""
+    app = current_app._get_current_object()
+    if app.jinja_env.auto_reload:
+        return get_template_attribute(template, name)
+    return _looked_up(app, template, name)
+
+
+@lru_cache(maxsize=100)
+def _looked_up(_app, template, name):
     return get_template_attribute(template, name)
