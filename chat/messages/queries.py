@@ -1,6 +1,8 @@
 """Which messages, and how many are unread. Pages are found by number, so any page of any room costs the same."""
 
-from sqlalchemy import Integer, String, bindparam, cast, func, insert, literal, select, true, type_coerce
+import json
+
+from sqlalchemy import Integer, String, bindparam, cast, column, func, insert, literal, select, true, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
@@ -14,7 +16,7 @@ from chat.rooms.models import Membership, Position, Room
 from chat.rooms.queries import room_for
 from chat.site.models import Site
 from chat.streams.log import ACCESS, room_stream
-from chat.streams.models import Stream
+from chat.streams.models import Entry, Stream
 
 PAGE = 50
 NO_MESSAGE = "There is no such message, or you may not see it."
@@ -107,6 +109,48 @@ def find_by_key(run, author_id, key):
     queries."""
     sent = run(_SENT, author=author_id, its_key=key)
     return (sent[0], [row.user_id for row in run(_NAMED, message=sent[0].id)]) if sent else None
+
+
+_spans = bindparam("spans", type_=String)
+_sqlite_span = func.json_each(_spans).table_valued("value").alias("span")
+_postgresql_span = (
+    func.jsonb_array_elements(cast(_spans, postgresql.JSONB))
+    .table_valued(column("value", postgresql.JSONB))
+    .alias("span")
+)
+
+
+def _as_posted(span, stream, after, upto):
+    return (
+        select(
+            Entry.stream,
+            *(c for c in Message.__table__.columns if c.name != "deleted_by_id"),
+            *_sender.values(),
+            select(Mention).where(Mention.message_id == Message.id).exists().label("names_people"),
+        )
+        .select_from(span)
+        .join(Entry, (Entry.stream == stream) & (Entry.seq > after) & (Entry.seq <= upto))
+        .join(Message, (Message.id == Entry.subject_id) & (Message.seq == Entry.seq) & (Message.v == Entry.seq))
+        .join(User, User.id == Message.author_id)
+        .where(Entry.kind == "posted", Message.deleted_at.is_(None))
+    )
+
+
+_AS_POSTED = Prepared(
+    sqlite=_as_posted(_sqlite_span, *(func.json_extract(_sqlite_span.c.value, f"$[{n}]") for n in range(3))),
+    postgresql=_as_posted(
+        _postgresql_span,
+        _postgresql_span.c.value[0].astext,
+        *(cast(_postgresql_span.c.value[n], Integer) for n in (1, 2)),
+    ),
+)
+
+
+def as_posted(ask, spans):
+    """[(message, [ids of the people it names])] as rows: what was posted in these spans, (stream, after, upto), and is
+    still as it was posted. The row has its `stream`, too. One query, and one for each message that names somebody."""
+    rows = ask(_AS_POSTED, spans=json.dumps(spans))
+    return [(row, [m.user_id for m in ask(_NAMED, message=row.id)] if row.names_people else []) for row in rows]
 
 
 def messages_by_id(ids):

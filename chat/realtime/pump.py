@@ -10,13 +10,16 @@ Between two waits (database, locks) everything here runs without letting another
 """
 
 import logging
-from collections import namedtuple
+from collections import deque, namedtuple
 
-from sqlalchemy import select, true
+from sqlalchemy import func, select, true
 
 from chat.core.db import db, snapshot
 from chat.core.gates import Gate
-from chat.core.ledger import read
+from chat.core.ledger import glance, read
+from chat.core.prepared import Prepared
+from chat.messages.presenter import present_sent
+from chat.messages.queries import as_posted
 from chat.realtime.frames import posted, present
 from chat.site.models import Site
 from chat.streams import log
@@ -26,11 +29,16 @@ logger = logging.getLogger(__name__)
 
 SETTLING = 0.05  # seconds in which what this process has just committed is handed over; reading it would be in vain
 BATCH = 100  # entries read and presented at once, in some 25 ms; then others have their turn
+GLANCED = 20  # entries that one stream may miss to be glanced at; streams so looked at together
+TOGETHER = 50
 Access = namedtuple("Access", "seq kind subject_id data")
 # What one snapshot showed of a stream: frames None when the log cannot be continued, revoked None when `access` cannot.
 Found = namedtuple("Found", "epoch access_head revoked head removals frames")
 # What a transaction handed over: its changes of `access`, and [(frame, the head of `access` it is as new as)].
 Ready = namedtuple("Ready", "epoch access_head access frames")
+_MARKS = Prepared(
+    select(Site.epoch, func.coalesce(Stream.head, 0).label("access")).outerjoin(Stream, Stream.name == log.ACCESS)
+)
 
 
 class Subscription:
@@ -56,8 +64,13 @@ class Follow:
         self.handed, self.subscriptions, self.opened = {}, {}, Gate()
 
     @property
+    def promised(self):
+        """The highest number heard of."""
+        return max(self.known, max(self.handed, default=0))
+
+    @property
     def behind(self):
-        return self.cursor is not None and max(self.known, max(self.handed, default=0)) > self.cursor
+        return self.cursor is not None and self.promised > self.cursor
 
 
 class Pump:
@@ -73,6 +86,7 @@ class Pump:
         self.spawn, self.sleep = spawn, sleep
         self.follows = {}
         self.epoch, self.access = None, 0
+        self._lacking, self._glancing = deque(), False  # streams that wait to be glanced at
         self.on_access = lambda change: None  # set by revoke.py
         self.reconcile = lambda connection, room_id: None  # set by subscriptions.py
         self.after_poll = []  # small things to do once a second
@@ -146,6 +160,11 @@ class Pump:
         self.spawn(self._poll_for_ever)
 
     def hinted(self, stream, head):
+        """Another process says that `stream` has reached this number. Does not wait."""
+        if stream == log.ACCESS:
+            if self.epoch is not None and head > self.access:
+                self.spawn(self._look_at_access)
+            return
         follow = self.follows.get(stream)
         if follow is not None and follow.cursor is not None and head > follow.cursor:
             follow.known = max(follow.known, head)
@@ -187,6 +206,17 @@ class Pump:
             self._let_go(follow)
         for task in self.after_poll:
             task()
+
+    def _look_at_access(self):
+        """Handle what has been revoked since. Waits."""
+        access = self.access
+        with self.app.app_context(), snapshot():
+            epoch, access_head = self._epoch_and_access()
+            revoked = self._access_after(access, access_head)
+        if epoch != self.epoch or access_head < access or revoked is None:
+            self.start_afresh(epoch, access_head)
+        for change in revoked or ():
+            self._handle_access(change)
 
     def _lacks(self, name, head):
         follow = self.follows.get(name)
@@ -336,6 +366,15 @@ class Pump:
         """Send what is next and at hand; if numbers are missing, begin to read them. Does not wait."""
         if follow.cursor is None or follow.reading:
             return
+        self._send_handed(follow)
+        if follow.behind:
+            follow.reading = True
+            self._lacking.append(follow)
+            if not self._glancing:
+                self._glancing = True
+                self.spawn(self._glance_at_lacking)
+
+    def _send_handed(self, follow):
         for seq in [s for s in follow.handed if s <= follow.cursor]:
             del follow.handed[seq]
         while follow.cursor + 1 in follow.handed:
@@ -344,9 +383,6 @@ class Pump:
                 break
             del follow.handed[frame.seq]
             self._deliver(follow, frame)
-        if follow.behind:
-            follow.reading = True
-            self.spawn(self._read, follow)
 
     def _deliver(self, follow, frame):
         if frame.removed is not None:
@@ -357,6 +393,56 @@ class Pump:
         if frame.room is not None:
             for connection in self.connections.of(log.subject_of(follow.name)):
                 self.spawn(self.reconcile, connection, frame.room)
+
+    def _glance_at_lacking(self):
+        """What is missing is nearly always a message or two that another process has just stored, in many streams at
+        once: these are read together, and drawn as their own process drew them. Waits."""
+        try:
+            while self._lacking:
+                self._glance([self._lacking.popleft() for _ in range(min(TOGETHER, len(self._lacking)))])
+                self.sleep(0)
+        finally:
+            self._glancing = False
+
+    def _glance(self, follows):
+        """Send what these streams miss, as far as it is messages that are as they were posted; the rest is read stream
+        by stream. Nothing sent here is newer than its number, so no removal beyond it matters. Waits."""
+        cursors = {follow.name: follow.cursor for follow in follows}
+        try:
+            spans = [(f.name, f.cursor, f.promised) for f in follows if f.promised - f.cursor <= GLANCED]
+            epoch, access, found = self._ask(spans)
+            if epoch != self.epoch or access > self.access:
+                self._look_at_access()
+        except Exception:
+            logger.exception("Reading %d streams failed; the next poll tries again.", len(follows))
+            for follow in follows:
+                follow.reading = False
+            return
+        for follow in follows:
+            if self.follows.get(follow.name) is not follow:  # begun afresh meanwhile
+                continue
+            for frame in found.get(follow.name, ()):
+                follow.handed.setdefault(frame.seq, (frame, access))
+            self._send_handed(follow)
+            if not follow.behind:
+                follow.reading = False
+                self._let_go(follow)
+            elif follow.cursor > cursors[follow.name]:
+                self._lacking.append(follow)
+            else:
+                self.spawn(self._read, follow)
+
+    def _ask(self, spans):
+        """(epoch, head of `access`, {stream: [Frame]}) from one moment."""
+        self.reads += 1
+        found = {}
+        with self.app.app_context():
+            with glance() as ask:
+                [(epoch, access)] = ask(_MARKS) or [(None, 0)]
+                messages = as_posted(ask, spans) if spans else ()
+            for row, mentions in messages:
+                found.setdefault(row.stream, []).append(posted(row.stream, row.seq, present_sent(row, mentions)))
+        return epoch, access, found
 
     def _read(self, follow):
         """Read and send until nothing is missing. One reader for each stream at a time. Waits."""

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from chat.accounts.actions import end_other_sessions
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.transaction import transaction
-from chat.messages.actions import edit_message
+from chat.messages.actions import delete_message, edit_message
 from chat.rooms.actions import add_member, create_room, remove_member
 from chat.streams import log
 from chat.streams.models import Entry
@@ -21,6 +22,7 @@ def elsewhere(pump, monkeypatch):
     def elsewhere(action, *args, **more):
         with monkeypatch.context() as patch:
             patch.setattr(pump, "follows", {})
+            patch.setattr(pump, "hinted", lambda *hint: None)
             done = action(*args, **more)
         db.session.rollback()
         return done
@@ -54,11 +56,68 @@ def test_a_hint_brings_it_sooner(watcher, elsewhere, pump, alice, general):
     assert texts(watcher) == ["far away"]
 
 
+def test_what_many_streams_miss_is_read_at_once(watcher, elsewhere, pump, monkeypatch, alice, general, secret):
+    hints = [(room.stream, elsewhere(say, alice, room, room.name).seq) for room in (general, secret)]
+    begun, reads = [], pump.reads
+    monkeypatch.setattr(pump, "spawn", lambda function, *args: begun.append((function, args)))
+    for hint in hints:
+        pump.hinted(*hint)
+    [(function, args)] = begun
+    function(*args)
+
+    assert texts(watcher) == [general.name, secret.name]
+    assert pump.reads == reads + 1
+
+
+def test_messages_as_they_were_posted_need_no_other_look(watcher, elsewhere, pump, monkeypatch, alice, general):
+    for n in range(3):
+        message = elsewhere(say, alice, general, f"@bob {n}")
+    monkeypatch.setattr(pump, "_look", lambda follow: 1 / 0)
+    pump.hinted(general.stream, message.seq)
+
+    frames = watcher.received("message")
+    assert [frame["message"]["text"] for frame in frames] == ["@bob 0", "@bob 1", "@bob 2"]
+    assert all(frame["message"]["mentions"] == [watcher.user_id] for frame in frames)
+
+
+def test_a_message_that_was_changed_since_is_shown_as_it_is_now(watcher, elsewhere, pump, alice, general):
+    edited, deleted = elsewhere(say, alice, general, "Frist"), elsewhere(say, alice, general, "nonsense")
+    head = elsewhere(say, alice, general, "Second").seq
+    elsewhere(edit_message, alice, edited, "First")
+    elsewhere(delete_message, alice, deleted)
+    pump.hinted(general.stream, head)
+
+    assert texts(watcher)[:3] == ["First", "", "Second"]
+
+
+def test_a_hint_of_a_revocation_ends_the_connection_without_a_poll(live, elsewhere, pump, bob):
+    his = live(bob)
+    elsewhere(end_other_sessions, bob)
+    assert his.received("bye") == []
+    head = log.heads([log.ACCESS])[log.ACCESS]
+    db.session.rollback()
+
+    pump.hinted(log.ACCESS, head)
+    assert his.received("bye") == [{"reason": "revoked", "after_ms": 0}]
+
+
+def test_who_was_signed_out_elsewhere_gets_nothing_that_was_said_after(live, elsewhere, pump, alice, bob, general):
+    """The hint of the message is there first."""
+    his, hers = live(bob), live(alice)
+    elsewhere(end_other_sessions, bob)
+    message = elsewhere(say, alice, general, "newer")
+    pump.hinted(general.stream, message.seq)
+
+    assert [name for name, _ in his.received()] == ["bye"]
+    assert texts(hers) == ["newer"]
+
+
 def test_a_hint_that_promises_too_much_or_too_little_does_no_harm(watcher, pump, alice, general):
     head = log.heads([general.stream])[general.stream]
     db.session.rollback()
     for wrong in (head + 5, head - 3, 0, -1):
         pump.hinted(general.stream, wrong)
+        pump.hinted(log.ACCESS, wrong)
     pump.hinted("room:999", 7)
     say(alice, general, "here")
 
@@ -134,15 +193,16 @@ def test_an_entry_that_cannot_be_shown_stops_nothing(watcher, elsewhere, pump, a
     assert texts(watcher)[-1] == "goes on"
 
 
-def test_a_read_that_fails_is_tried_again(watcher, elsewhere, pump, monkeypatch, alice, general):
-    elsewhere(say, alice, general, "1")
+@pytest.mark.parametrize("broken", ["_ask", "_look"])
+def test_a_read_that_fails_is_tried_again(watcher, elsewhere, pump, monkeypatch, alice, bob, general, broken):
+    elsewhere(edit_message, alice, elsewhere(say, alice, general, "0"), "1")
     with monkeypatch.context() as patch:
-        patch.setattr(pump, "_look", lambda follow: 1 / 0)
+        patch.setattr(pump, broken, lambda what: 1 / 0)
         pump.poll()
     assert texts(watcher) == []
 
     pump.poll()
-    assert texts(watcher) == ["1"]
+    assert texts(watcher) == ["1", "1"]
 
 
 def test_streams_without_listeners_are_let_go(watcher, pump, bob, general):
@@ -163,6 +223,7 @@ def test_two_processes_show_the_same(app, settings, live, watcher, pump, alice, 
         second.epoch, second.access = pump.epoch, pump.access
         far = LiveClient(other, alice)
         say(alice, general, "over there")  # the wiring is the second one's now
+        say(alice, general, "**@bob**, look")
         message = say(bob, general, "Frist")
         edit_message(bob, message, "First")
         there = far.received("message")
@@ -174,4 +235,4 @@ def test_two_processes_show_the_same(app, settings, live, watcher, pump, alice, 
 
     here = watcher.received("message")
     assert [frame["seq"] for frame in here] == [frame["seq"] for frame in there]
-    assert here[-1] == there[-1]
+    assert [here[0], here[1], here[-1]] == [there[0], there[1], there[-1]]  # the second one's text was edited since

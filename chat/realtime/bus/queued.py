@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1  # at least so often something is said, so that there is an echo to hear
 DEAF_SECONDS = 5
-GAP_SECONDS = 0.005  # between two messages: what comes meanwhile goes together
+SHORT_GAP, GAP = 0.001, 0.005  # seconds between two messages: what comes meanwhile goes together
+MUCH = 4  # streams in one message from which on it is worth waiting for more
 MOST_STREAMS = 10_000  # that wait to be sent; more are left to the poll
 MOST_WORDS = 1_000  # the same for what is said
 HINTS_TOGETHER, WORDS_TOGETHER = 100, 3  # within what an envelope may hold
@@ -88,9 +89,10 @@ class Queued:
                 transport = self._drop(transport)
                 self.sleep(pause.next())
             else:
-                self.hints_sent += sum(len(payload) for kind, payload in items if kind == "hint")
+                hints = sum(len(payload) for kind, payload in items if kind == "hint")
+                self.hints_sent += hints
                 pause.reset()
-                self.sleep(GAP_SECONDS)
+                self.sleep(GAP if hints >= MUCH else SHORT_GAP)
 
     def take(self):
         """What goes into the next message; nothing is a sign of life."""
