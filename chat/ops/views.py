@@ -71,7 +71,7 @@ def _registry():
         ("parley_pump_reads", "Reads of the log because numbers were missing", live.pump.reads),
         ("parley_pump_repairs", "Streams that the poll found ahead of what this process was told", live.pump.repairs),
         ("parley_resumes", "Answers to clients that came back", live.subscriptions.resumes),
-        ("parley_resumes_at_a_glance", "Those who had missed nothing", live.subscriptions.at_a_glance),
+        ("parley_resumes_at_a_glance", "Those for whom nothing had to be drawn", live.subscriptions.at_a_glance),
         ("parley_resets", "Streams that such a client had to load anew", live.subscriptions.resets),
         ("parley_sessions_at_hand", "Messages whose session was known to hold, without asking", live.sessions_at_hand),
         ("parley_units", "Messages that were stored together with others", units),

@@ -22,6 +22,8 @@ from chat.streams.log import subject_of
 
 logger = logging.getLogger(__name__)
 
+ABOUT_MESSAGES = ("posted", "edited", "deleted")  # kinds of entries whose frames show that message, and no more
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -115,7 +117,7 @@ def _frame(entry, event, body, **more):
 
 def _room_frames(stream, entries):
     room_id = subject_of(stream)
-    about_messages = [e for e in entries if e.kind in ("posted", "edited", "deleted")]
+    about_messages = [e for e in entries if e.kind in ABOUT_MESSAGES]
     lines = [e for e in entries if e not in about_messages]
     frames = {}
     if about_messages:

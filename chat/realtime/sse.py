@@ -20,7 +20,7 @@ from chat.accounts.signed_in import session_for
 from chat.core.errors import Busy, RateLimited, Unauthorized
 from chat.core.transaction import release
 from chat.realtime.connections import Connection
-from chat.realtime.json import dumps
+from chat.realtime.json import dumps, loads
 from chat.streams import log as streams_log
 
 MOST_OWED = 1 << 20  # bytes in line for one client; then it is cut, and resumes
@@ -250,8 +250,8 @@ class EventStream:
         elif part.get("reset"):
             self._reset(name)
         else:
-            for event, payload in part["frames"]:
-                self._take(event, payload)
+            for frame in part["frames"]:
+                self._take(*loads(dumps(frame)))
             cursor = self.cursors.get(name)
             if cursor is not None and (part["more"] or max(self.known.get(name, 0), part["head"]) > cursor):
                 self.missing.add(name)

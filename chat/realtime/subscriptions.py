@@ -13,12 +13,13 @@ from chat.core.db import snapshot
 from chat.core.errors import Unauthorized
 from chat.core.ledger import glance
 from chat.core.transaction import run_in_session
-from chat.messages.queries import standings, unread_counts
+from chat.messages.queries import standings
 from chat.messages.text import LONGEST
 from chat.realtime import wire
+from chat.realtime.drawn import Drawings, Moment, One
 from chat.realtime.frames import present
-from chat.realtime.json import dumps
-from chat.rooms.queries import joined_numbers, positions
+from chat.rooms.queries import joined_numbers
+from chat.site.queries import epoch_of
 from chat.streams import log
 
 MOST_FRAMES, MOST_BYTES = 500, 512 * 1024
@@ -31,7 +32,7 @@ class Subscriptions:
 
     def __init__(self, app, pump):
         self.app, self.pump = app, pump
-        self._places = threading.Semaphore(AT_ONCE)
+        self._places, self._drawings = threading.Semaphore(AT_ONCE), Drawings()
         self.resumes = self.at_a_glance = self.resets = 0
 
     def welcome(self, connection):
@@ -82,7 +83,12 @@ class Subscriptions:
         cursors      {stream: number it has, or None for a stream it has no copy of}
         everything   also say where the rooms stand that it did not name
         """
-        with self._places, connection.lock:
+        with self._places:
+            self.pump.sleep(0)  # thousands who ask within a moment each get a turn, and so does everything else
+            return self._resume(connection, epoch, cursors, everything)
+
+    def _resume(self, connection, epoch, cursors, everything):
+        with connection.lock:
             rooms = [log.subject_of(name) for name in cursors if _is_room(name)]
             if everything:
                 rooms = list(dict.fromkeys([*rooms, *self._joined(connection)]))
@@ -127,21 +133,18 @@ class Subscriptions:
                 return answer, [name for name in now if now[name] and now[name] is not before[name]]
 
     def _read(self, connection, question):
-        """({room id: number of joining}, the answer), both from one moment. Most who come back have missed nothing:
-        that is seen at a glance, and a thousand of them can be answered in a second."""
+        """({room id: number of joining}, the answer), both from one moment. Most who come back have missed nothing, or
+        the same as others: that is answered at a glance, a thousand of them in a second."""
         with self.app.app_context():
             with glance() as ask:
                 if question is None:
                     return joined_numbers(connection.user_id, ask), None
-                self._still_signed_in(connection, ask)
-                found = standings(ask, connection.user_id)
-                answer = self._nothing_missed(connection, question, found, ask)
+                found, answer = self._answer(connection, question, ask)
             if answer is None:
                 with snapshot():
-                    self._still_signed_in(connection, run_in_session)
-                    joined = joined_numbers(connection.user_id)
-                    return joined, self._answer(connection, question.cursors, joined, question.everything)
-        self.at_a_glance += 1
+                    found, answer = self._answer(connection, question, run_in_session, self._draw)
+            else:
+                self.at_a_glance += 1
         return {room_id: row.joined for room_id, row in found.items()}, answer
 
     def _still_signed_in(self, connection, ask):
@@ -150,74 +153,72 @@ class Subscriptions:
         if live_session_row(connection.token, ask) is None:
             raise Unauthorized
 
-    def _nothing_missed(self, connection, question, found, ask):
-        """The same as `_answer` when every stream stands where the client says; None when one does not."""
-        own = log.heads_and_floors([log.user_stream(connection.user_id), log.SITE], ask)
+    # ---- the answer -------------------------------------------------------------------------------------------------
+
+    def _answer(self, connection, question, ask, draw=None):
+        """Inside a snapshot, all through `ask`: (how the person stands to each of their rooms, the answer).
+
+        `draw` makes frames that are not at hand, and waits. Without it the answer is None when it would take any.
+        """
+        self._still_signed_in(connection, ask)
+        found = standings(ask, connection.user_id)
+        names = [log.user_stream(connection.user_id), log.SITE, log.ACCESS]
+        own = dict.fromkeys(names, log.Range(0, 0)) | log.heads_and_floors(names, ask)
+        moment = Moment(epoch_of(ask), own[log.SITE].head, own.pop(log.ACCESS).head)
         cursors = dict(question.cursors)
         for room_id in found if question.everything else ():
             cursors.setdefault(log.room_stream(room_id), None)
-        streams = {}
+        reading, streams = _Reading(ask, draw, moment, Budget()), {}
         for name, cursor in cursors.items():
             row = found.get(log.subject_of(name)) if _is_room(name) else None
             if row is None and name not in own:
-                return None
-            head, floor = (row.head, max(row.floor, row.joined)) if row else own[name]
-            if cursor is not None and not floor <= cursor == head:
-                return None
-            streams[name] = {"head": head, "frames": []}
-            if cursor is not None:
-                streams[name] |= {"upto": head, "more": False}
-            if row:
-                streams[name] |= {"unread": row.unread, "mentions": row.mentions}
-                streams[name]["read"] = {"seq": row.position, "v": row.v}
-        return {"epoch": self.pump.epoch, "streams": streams}
-
-    # ---- the answer -------------------------------------------------------------------------------------------------
-
-    def _answer(self, connection, cursors, joined, everything):
-        """Inside the snapshot that confirmed the memberships: heads, entries, subjects, counts, positions."""
-        names = list(cursors)
-        if everything:
-            names += [name for room_id in joined if (name := log.room_stream(room_id)) not in cursors]
-        allowed = {log.user_stream(connection.user_id), log.SITE}
-        rooms = [room_id for name in names if _is_room(name) and (room_id := log.subject_of(name)) in joined]
-        counts, read = unread_counts(connection.user_id, rooms), positions(connection.user_id, rooms)
-        budget, streams = Budget(), {}
-        for name in names:
-            room_id = log.subject_of(name) if _is_room(name) else None
-            if (room_id is not None and room_id not in joined) or (room_id is None and name not in allowed):
                 streams[name] = {"gone": True}
                 continue
-            part = self._missed(name, cursors.get(name), joined.get(room_id, 0), budget)
-            if room_id is not None and "head" in part and not part.get("more"):
-                _, unread, mentions = counts[room_id]
-                position = read.get(room_id)
-                part |= {"unread": unread, "mentions": mentions}
-                part["read"] = {"seq": position.seq, "v": position.v} if position else {"seq": 0, "v": 0}
+            (head, floor), joined = ((row.head, row.floor), row.joined) if row else (own[name], 0)
+            part = self._missed(name, cursor, head, floor, joined, reading)
+            if part is None:
+                return found, None
+            if row and "head" in part and not part.get("more"):
+                part |= {"unread": row.unread, "mentions": row.mentions}
+                part["read"] = {"seq": row.position, "v": row.v}
             streams[name] = part
-        return {"epoch": self.pump.epoch, "streams": streams}
+        return found, {"epoch": self.pump.epoch, "streams": streams}
 
-    def _missed(self, name, cursor, joined, budget):
-        """One stream's part of the answer. Waits."""
-        head, floor = log.head_and_floor(name) or (0, 0)
+    def _missed(self, name, cursor, head, floor, joined, reading):
+        """One stream's part of the answer, or None when it would take drawing and may not."""
         if cursor is None:
             return {"head": head, "frames": []}
         if not floor <= cursor <= head or cursor < joined or head - cursor > log.TOO_MANY:
             return {"reset": True}
-        frames, upto = [], cursor
+        frames, upto, budget = [], cursor, reading.budget
+        drawn = self._drawings.at(name, head, reading.moment, reading.ask) if cursor < head else None
         while upto < head and budget.frames > 0:
-            entries = log.since(name, upto, limit=min(BATCH, budget.frames))
-            made = present(name, entries) if entries else {}
-            if entries is None or len(made) != len(entries):
-                return {"reset": True}
-            for entry in entries:
-                frame = [made[entry.seq].event, made[entry.seq].payload]
-                if not budget.take(frame):
+            ones = drawn.after(upto, budget.frames)
+            if not ones:
+                if reading.draw is None:
+                    return None
+                ones = reading.draw(name, drawn, upto, min(BATCH, budget.frames))
+                if ones is None:
+                    return {"reset": True}
+            for one in ones:
+                if not budget.take(one.size):
                     break
-                frames.append(frame)
-                upto = entry.seq
-            self.pump.sleep(0)
+                frames.append(one.json)
+                upto += 1
         return {"head": head, "frames": frames, "upto": upto, "more": upto < head}
+
+    def _draw(self, name, drawn, upto, limit):
+        """The Ones from upto + 1 on, for everybody; None when the log does not hold them, or one cannot be shown. In
+        the snapshot of `drawn`. Waits."""
+        entries = log.since(name, upto, limit=limit)
+        made = present(name, entries) if entries else {}
+        if entries is None or len(made) != len(entries):
+            return None
+        ones = [One.of(made[entry.seq]) for entry in entries]
+        for entry, one in zip(entries, ones, strict=True):
+            self._drawings.keep(name, drawn, entry.seq, one)
+        self.pump.sleep(0)
+        return ones
 
 
 class _Question(NamedTuple):
@@ -227,15 +228,24 @@ class _Question(NamedTuple):
     everything: bool
 
 
+class _Reading(NamedTuple):
+    """A snapshot being read for one answer: `ask` asks in it, it shows `moment`, `draw` may wait in it or is None."""
+
+    ask: object
+    draw: object
+    moment: Moment
+    budget: "Budget"
+
+
 class Budget:
     """How much one answer may still hold, over all its streams."""
 
     def __init__(self):
         self.frames, self.bytes = MOST_FRAMES, MOST_BYTES
 
-    def take(self, frame):
-        """Count one [event, payload]. False when it does not fit; the first always does, so that a reader gets on."""
-        size = len(dumps(frame))
+    def take(self, size):
+        """Count a frame of so many bytes. False when it does not fit; the first always does, so that a reader gets
+        on."""
         if self.frames < 1 or (size > self.bytes and self.frames < MOST_FRAMES):
             self.frames = 0
             return False

@@ -1,6 +1,9 @@
 from flask import g
+from sqlalchemy import select
 
 from chat.core.db import db
+from chat.core.prepared import Prepared
+from chat.core.transaction import run_in_session
 from chat.site.models import Site
 from chat.site.settings import SETTINGS
 
@@ -15,3 +18,12 @@ def setting(name):
     """What those who run the community have set, or the default; see site/settings.py. Usually without a query."""
     site = g.get("site") or the_site()
     return (site.settings if site else {}).get(name, SETTINGS[name].default)
+
+
+_EPOCH = Prepared(select(Site.epoch))
+
+
+def epoch_of(ask=run_in_session):
+    """The epoch, as `ask` sees it. None before somebody has set Parley up. One quick query."""
+    rows = ask(_EPOCH)
+    return rows[0].epoch if rows else None

@@ -173,7 +173,7 @@ def oldcopy(patch):
     patch(
         Subscriptions,
         "_missed",
-        lambda self, name, cursor, joined, budget: missed(self, name, cursor, 0, budget),
+        lambda self, name, cursor, head, floor, joined, reading: missed(self, name, cursor, head, floor, 0, reading),
     )
 
 
@@ -262,15 +262,14 @@ def countopen(patch):
 
 @mutation("resume below the floor answers with what is left", "P5")
 def lowfloor(patch):
-    from chat.realtime.subscriptions import Subscriptions, log
+    from chat.realtime.subscriptions import Subscriptions
 
     missed = Subscriptions._missed
 
-    def go_on(self, name, cursor, joined, budget):
-        _, floor = log.head_and_floor(name) or (0, 0)
+    def go_on(self, name, cursor, head, floor, joined, reading):
         if cursor is not None and cursor < floor:
-            return missed(self, name, floor, 0, budget)
-        return missed(self, name, cursor, joined, budget)
+            return missed(self, name, floor, head, floor, 0, reading)
+        return missed(self, name, cursor, head, floor, joined, reading)
 
     patch(Subscriptions, "_missed", go_on)
 

@@ -1,0 +1,126 @@
+"""Frames as JSON, read, drawn and encoded once for all who missed them: after a network has gone away and come back
+thousands ask for the same numbers within seconds.
+
+A frame shows its subject as it is now, so what is kept belongs to one moment of the log. Whoever read a later moment
+drops what has changed since; whoever read an earlier one gets nothing of it, since it may show what came after the end
+of their session.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import bindparam, select
+
+from chat.core.prepared import Prepared
+from chat.realtime.frames import ABOUT_MESSAGES
+from chat.streams.log import TOO_MANY
+from chat.streams.models import Entry
+
+MOST_BYTES = 16 * 1024 * 1024  # of JSON, over all streams
+
+_CHANGES = Prepared(
+    select(Entry.kind, Entry.subject_id).where(
+        Entry.stream == bindparam("stream"), Entry.seq > bindparam("after"), Entry.seq <= bindparam("upto")
+    )
+)
+
+
+class Moment(NamedTuple):
+    """What frames depend on beside their own stream: names and pictures are in `site`, roles and bans in `access`."""
+
+    epoch: str
+    site: int
+    access: int
+
+
+class One(NamedTuple):
+    """A frame. `json`: [event, payload], which orjson puts into an answer as it is; `message`: the id of the one it
+    shows, or None."""
+
+    json: orjson.Fragment
+    size: int
+    message: int | None
+
+    @classmethod
+    def of(cls, frame):
+        encoded = orjson.dumps([frame.event, frame.payload])
+        message = frame.payload["message"]["id"] if frame.event == "message" else None
+        return cls(orjson.Fragment(encoded), len(encoded), message)
+
+
+class Drawn:
+    """What is at hand of one stream as it was at one moment, with its head then: {number: One}."""
+
+    __slots__ = ("frames", "head", "moment", "size")
+
+    def __init__(self, head, moment, frames=()):
+        self.head, self.moment, self.frames = head, moment, dict(frames)
+        self.size = sum(one.size for one in self.frames.values())
+
+    def is_later_than(self, head, moment):
+        """Whether it may show what came after that moment."""
+        heads = zip((self.head, *self.moment[1:]), (head, *moment[1:]), strict=True)
+        return self.moment.epoch == moment.epoch and any(mine > other for mine, other in heads)
+
+    def after(self, seq, most):
+        """The Ones from seq + 1 on, up to the first that is not at hand."""
+        found = []
+        while len(found) < most and (one := self.frames.get(seq + len(found) + 1)):
+            found.append(one)
+        return found
+
+
+class Drawings:
+    """The Drawn of each stream, the newest moment of it; streams nobody asked for lately go first."""
+
+    def __init__(self, most=MOST_BYTES):
+        self.most, self.size, self._newest = most, 0, OrderedDict()
+
+    def at(self, stream, head, moment, ask):
+        """The Drawn of a stream, as it is in the snapshot that `ask` reads, and that gave `head` and `moment`. May wait
+        for one question."""
+        newest = self._newest.get(stream)
+        if newest is None or newest.is_later_than(head, moment):
+            return Drawn(head, moment)
+        self._newest.move_to_end(stream)
+        if (newest.head, newest.moment) == (head, moment):
+            return newest
+        drawn = Drawn(head, moment, self._unchanged(stream, newest, head, moment, ask))
+        if self._newest.get(stream) is newest:  # nobody else came first while this one asked
+            self._put(stream, drawn)
+        return drawn
+
+    def keep(self, stream, drawn, seq, one):
+        """Have a frame at hand that was drawn at the moment of `drawn`, if that is still the newest. What is a person's
+        own depends on more than a Moment has, and nobody else asks for it: it is not kept."""
+        newest = self._newest.get(stream)
+        if newest is not drawn:
+            if stream.startswith("user:") or (newest and newest.is_later_than(drawn.head, drawn.moment)):
+                return
+            self._put(stream, drawn)
+        while self.size + one.size > self.most and len(self._newest) > 1:
+            self._drop(next(iter(self._newest)))
+        if seq not in drawn.frames and self.size + one.size <= self.most:
+            drawn.frames[seq] = one
+            drawn.size += one.size
+            self.size += one.size
+
+    def _put(self, stream, drawn):
+        self._drop(stream)
+        self._newest[stream] = drawn
+        self.size += drawn.size
+
+    def _drop(self, stream):
+        if gone := self._newest.pop(stream, None):
+            self.size -= gone.size
+
+    def _unchanged(self, stream, before, head, moment, ask):
+        """Of what was at hand, {number: One} of messages that have not changed; nothing when more than messages has."""
+        if moment != before.moment or not before.frames or head - before.head > TOO_MANY:
+            return {}
+        changes = ask(_CHANGES, stream=stream, after=before.head, upto=head)
+        if len(changes) != head - before.head or any(change.kind not in ABOUT_MESSAGES for change in changes):
+            return {}
+        changed = {change.subject_id for change in changes}
+        return {seq: one for seq, one in before.frames.items() if one.message not in changed}

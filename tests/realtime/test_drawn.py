@@ -1,0 +1,181 @@
+"""What many missed is drawn once, and shows the present all the same."""
+
+import orjson
+import pytest
+
+from chat.accounts.actions import update_profile
+from chat.core.db import db
+from chat.messages.actions import delete_message, edit_message
+from chat.realtime import subscriptions
+from chat.realtime.drawn import Drawings, Moment, One
+from chat.realtime.frames import Frame
+from chat.rooms.actions import change_room, mark_read
+from chat.streams import log
+from tests.factories import say
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """[(stream, [numbers])] of what had to be drawn."""
+    drawn, present = [], subscriptions.present
+
+    def noted(stream, entries):
+        drawn.append((stream, [entry.seq for entry in entries]))
+        return present(stream, entries)
+
+    monkeypatch.setattr(subscriptions, "present", noted)
+    return drawn
+
+
+@pytest.fixture
+def resume(live):
+    """resume(person, stream, cursor) → the payloads that they missed."""
+
+    def resume(person, stream, cursor):
+        socket = live(person)
+        answer = socket.emit("resume", {"epoch": socket.hello["epoch"], "streams": {stream: cursor}})
+        return [payload for _, payload in answer["streams"][stream]["frames"]]
+
+    return resume
+
+
+def head(stream):
+    db.session.rollback()
+    return log.heads([stream])[stream]
+
+
+def texts(payloads):
+    return [payload["message"]["text"] for payload in payloads]
+
+
+def test_who_missed_the_same_as_others_costs_no_drawing(resume, drawn, alice, bob, general):
+    cursor = head(general.stream)
+    for n in range(3):
+        say(alice, general, str(n))
+
+    first = resume(bob, general.stream, cursor)
+    assert texts(first) == ["0", "1", "2"]
+    assert resume(bob, general.stream, cursor) == resume(alice, general.stream, cursor) == first
+    assert resume(alice, general.stream, cursor + 1) == first[1:]
+    assert drawn == [(general.stream, [cursor + 1, cursor + 2, cursor + 3])]
+
+
+def test_only_what_changed_since_is_drawn_anew(resume, drawn, alice, bob, general):
+    cursor = head(general.stream)
+    edited, deleted = say(alice, general, "Frist"), say(alice, general, "A secret")
+    say(alice, general, "Hello")
+    resume(bob, general.stream, cursor)
+    edit_message(alice, edited, "First")
+    delete_message(alice, deleted)
+
+    assert texts(resume(bob, general.stream, cursor)) == ["First", "", "Hello", "First", ""]
+    assert "secret" not in str(resume(alice, general.stream, cursor))
+    say(alice, general, "Bye")
+    assert texts(resume(bob, general.stream, cursor)) == ["First", "", "Hello", "First", "", "Bye"]
+    assert drawn[-1] == (general.stream, [cursor + 6])
+
+
+def test_a_name_changed_since_shows_in_what_was_drawn_before(resume, alice, bob, general):
+    cursor = head(general.stream)
+    say(alice, general, "Hello")
+    resume(bob, general.stream, cursor)
+    update_profile(alice, name="Alice the Great", username="alice", bio="", time_zone="UTC")
+
+    (payload,) = resume(bob, general.stream, cursor)
+    assert payload["message"]["author"]["name"] == "Alice the Great"
+    assert "Alice the Great" in payload["html"]
+
+
+def test_a_room_changed_since_shows_in_all_its_lines(resume, alice, bob, general):
+    cursor = head(general.stream)
+    change_room(alice, general, name=general.name, topic="Tides", description="")
+    resume(bob, general.stream, cursor)
+    change_room(alice, general, name=general.name, topic="Gales", description="")
+
+    assert [payload["room"]["topic"] for payload in resume(bob, general.stream, cursor)] == ["Gales", "Gales"]
+
+
+def test_what_is_a_persons_own_is_drawn_each_time(resume, drawn, alice, bob, general):
+    cursor = head(bob.stream)
+    say(alice, general, "Hello")
+    mark_read(bob, general, head(general.stream))
+
+    assert resume(bob, bob.stream, cursor)[0]["unread"] == 0
+    say(alice, general, "Are you there?")
+    assert resume(bob, bob.stream, cursor)[0]["unread"] == 1
+    assert [stream for stream, _ in drawn] == [bob.stream, bob.stream]
+
+
+# The store of them
+
+
+THEN, LATER = Moment("epoch", 5, 5), Moment("epoch", 6, 5)
+
+
+def one(text="x", message=1):
+    return One.of(Frame("room:1", 1, "message", {"message": {"id": message}, "html": text}))
+
+
+def nothing_asked(*_, **values):
+    raise AssertionError(f"{values} was asked")
+
+
+def kept(drawings, head, moment, *, stream="room:1"):
+    return sorted(drawings.at(stream, head, moment, nothing_asked).frames)
+
+
+def test_one_who_looks_at_an_earlier_moment_gets_nothing_of_a_later():
+    drawings = Drawings()
+    drawings.keep("room:1", drawings.at("room:1", 9, LATER, nothing_asked), 9, one())
+
+    assert kept(drawings, 9, LATER) == [9]
+    assert kept(drawings, 9, THEN) == kept(drawings, 8, LATER) == []
+    assert kept(drawings, 9, LATER) == [9]
+
+
+def test_what_was_drawn_at_an_earlier_moment_is_not_kept_for_a_later():
+    drawings = Drawings()
+    early = drawings.at("room:1", 9, THEN, nothing_asked)
+    drawings.keep("room:1", drawings.at("room:1", 9, LATER, nothing_asked), 9, one("new"))
+    drawings.keep("room:1", early, 8, one("old"))
+
+    assert kept(drawings, 9, LATER) == [9]
+
+
+def test_nothing_outlives_another_epoch():
+    drawings = Drawings()
+    drawings.keep("room:1", drawings.at("room:1", 9, LATER, nothing_asked), 9, one())
+
+    assert kept(drawings, 9, LATER._replace(epoch="restored")) == []
+    assert kept(drawings, 3, Moment("restored", 1, 1)) == []
+
+
+def test_a_hole_among_the_changes_leaves_nothing_at_hand():
+    drawings = Drawings()
+    drawings.keep("room:1", drawings.at("room:1", 9, THEN, nothing_asked), 9, one())
+
+    assert drawings.at("room:1", 11, THEN, lambda *_, **__: []).frames == {}
+
+
+def test_they_take_no_more_than_so_many_bytes_and_the_least_wanted_stream_goes_first():
+    size = one().size
+    drawings = Drawings(most=3 * size)
+    for number in (1, 2, 3):
+        stream = f"room:{number}"
+        drawings.keep(stream, drawings.at(stream, 9, THEN, nothing_asked), 1, one())
+    drawings.at("room:1", 9, THEN, nothing_asked)
+    drawings.keep("room:4", drawings.at("room:4", 9, THEN, nothing_asked), 1, one())
+
+    assert [kept(drawings, 9, THEN, stream=f"room:{number}") for number in (1, 2, 3, 4)] == [[1], [], [1], [1]]
+    large = drawings.at("room:5", 9, THEN, nothing_asked)
+    for seq in range(1, 10):
+        drawings.keep("room:5", large, seq, one())
+    assert drawings.size == 3 * size == len(large.frames) * size
+
+
+def test_a_frame_is_put_into_an_answer_as_it_is():
+    frame = Frame("room:1", 1, "message", {"message": {"id": 7}, "html": "<b>ü</b>"})
+
+    drawn = One.of(frame)
+    assert orjson.loads(orjson.dumps({"frames": [drawn.json]})) == {"frames": [[frame.event, frame.payload]]}
+    assert drawn.message == 7
