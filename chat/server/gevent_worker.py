@@ -13,6 +13,8 @@ from chat.server.ordered_stop import OrderedStop
 class Server(StreamServer):
     """gevent shuts a connection down after its handler; one that was handed over has no number left to do that with."""
 
+    max_accept = 16  # in one turn of the loop, as in worker.py
+
     def do_close(self, sock, *args):
         if sock.fileno() != -1:
             super().do_close(sock, *args)

@@ -1,5 +1,6 @@
 """gunicorn worker class on eventlet green threads. gunicorn dropped its own in version 26."""
 
+import itertools
 from functools import partial
 
 from chat.server import async_mode  # first: it silences eventlet's notice
@@ -10,6 +11,8 @@ from eventlet.wsgi import WSGI_LOCAL
 from gunicorn.workers.base_async import AsyncWorker
 
 from chat.server.ordered_stop import OrderedStop
+
+ACCEPTED_AT_ONCE = 16  # when everybody comes back within a moment; then others have their turn
 
 
 class EventletWorker(OrderedStop, AsyncWorker):
@@ -49,6 +52,7 @@ class EventletWorker(OrderedStop, AsyncWorker):
     def accept(self, listener, pool):
         """Hand every connection to a green thread of `pool`; while all are busy the next ones wait in the backlog."""
         listener.setblocking(True)
+        turns = itertools.cycle(range(ACCEPTED_AT_ONCE))
         try:
             while True:
                 try:
@@ -58,6 +62,8 @@ class EventletWorker(OrderedStop, AsyncWorker):
                     eventlet.sleep(0.1)
                 else:
                     pool.spawn_n(self.handle, listener, client, addr)
+                    if not next(turns):
+                        eventlet.sleep(0)
         except eventlet.StopServe:
             pass
 
