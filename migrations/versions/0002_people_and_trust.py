@@ -227,7 +227,7 @@ def upgrade():
     with op.batch_alter_table('rooms', schema=None) as batch_op:
         batch_op.add_column(sa.Column('slow_mode_seconds', sa.Integer(), nullable=False, server_default='0'))
         batch_op.add_column(sa.Column('retention_days', sa.Integer(), nullable=True))
-        batch_op.add_column(sa.Column('legal_hold', sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column('legal_hold', sa.Boolean(), nullable=False, server_default='0'))
 
     with op.batch_alter_table('sessions', schema=None) as batch_op:
         batch_op.add_column(sa.Column('kind', sa.String(), nullable=False, server_default='browser'))
