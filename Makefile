@@ -6,6 +6,11 @@ BIN := $(VENV)/bin
 NODE_18 := command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null
 JS_TESTS = $(shell find tests/js -name '*.test.js' -o -name '*.test.mjs' 2>/dev/null | sort)
 
+# Tests that wait for a server let others run meanwhile: more processes than cores. One file stays in one process, as
+# what it starts does. With ARGS there is one process, so that --pdb, -x and -s do what they say.
+WORKERS ?= 3
+BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help run dev test test-js test-postgresql bench faults lint lock vendor vendor-check clean
 
@@ -18,15 +23,15 @@ run: $(VENV)/.installed ## install what is missing, migrate, and serve on http:/
 dev: $(VENV)/.installed ## the same, starting again whenever a file changes
 	@GUNICORN_CMD_ARGS="$$GUNICORN_CMD_ARGS --reload" exec $(BIN)/python -m chat.server.start
 
-test: vendor-check $(VENV)/.installed-dev ## every test; ARGS go to pytest, REQUIRE_ALL=1 fails what would be skipped
+test: vendor-check $(VENV)/.installed-dev ## every test; ARGS go to pytest, WORKERS=1 one after the other, REQUIRE_ALL=1 fails a skip
 	@tests/install_services.sh
 	@$(MAKE) --no-print-directory test-js
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(or $(ARGS),$(BESIDE))
 	@$(if $(ARGS),true,$(MAKE) --no-print-directory test-postgresql)
 
 test-postgresql: ## the tests in process once more, on PostgreSQL, and some with servers
 	@if command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then \
-		TEST_DATABASE=postgresql $(BIN)/pytest $(addprefix tests/,accounts contracts core messages ops realtime rooms site streams \
+		TEST_DATABASE=postgresql $(BIN)/pytest $(BESIDE) $(addprefix tests/,accounts contracts core messages ops realtime rooms site streams \
 			api cli/test_epoch.py cli/test_seed.py system/test_talk.py system/test_rules.py system/test_connections.py); \
 	elif [ "$(REQUIRE_ALL)" = 1 ]; then \
 		echo "PostgreSQL is missing, and REQUIRE_ALL=1 allows nothing to be left out." >&2; exit 1; \

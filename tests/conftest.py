@@ -18,6 +18,7 @@ from tests import databases, factories
 from tests.assertions import LiveClient
 
 BASE_URL = "http://localhost:5000"
+FIGURES = []  # what tests measured, in words, for the end of the report
 
 # Databases of tests in memory where there is room: most of their time would be waiting for a disk to have written.
 if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2 * 1024**3:
@@ -41,6 +42,22 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and REQUIRE_ALL=1 allows no skip: {report.longrepr}"
     return report
+
+
+def pytest_sessionfinish(session):
+    """Where several processes run the tests, each hands over its figures."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = FIGURES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    FIGURES.extend(getattr(node, "workeroutput", {}).get("figures", ()))
+
+
+def pytest_terminal_summary(terminalreporter):
+    for words in FIGURES:
+        terminalreporter.write_line(words)
 
 
 def settings_for(folder, **environ):

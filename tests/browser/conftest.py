@@ -12,6 +12,7 @@ import pytest
 
 from chat.rooms.actions import add_member, create_room
 from tests.browser.window import Room, Window
+from tests.conftest import FIGURES
 from tests.factories import person
 from tests.system.server import Server
 
@@ -20,8 +21,6 @@ QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-LAG = {}  # module: what its server says about its event loop
-FIGURES = []  # what tests measured, for the end of the report
 numbers = itertools.count(1)
 
 
@@ -29,16 +28,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-
-
-def pytest_terminal_summary(terminalreporter):
-    for words in FIGURES:
-        terminalreporter.write_line(words)
-    for module, (alarms, worst, busy, longest) in LAG.items():
-        terminalreporter.write_line(
-            f"{module}: the event loop was over 50 ms late {alarms:.0f} times, at worst by {worst * 1000:.0f} ms; "
-            f"it used the processor for over 50 ms {busy:.0f} times, at most for {longest * 1000:.0f} ms"
-        )
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +49,16 @@ def server(founded, tmp_path_factory, request):
 
 
 def note_lag(name, server):
+    """What a server says about its event loop stands at the end of the report."""
     metrics = server.metrics()
-    LAG[name] = [metrics[f"parley_loop_{what}"] for what in ("lag_alarms_total", "lag_worst_seconds",
-                                                             "busy_alarms_total", "busy_worst_seconds")]  # fmt: skip
+    alarms, worst, busy, longest = (
+        metrics[f"parley_loop_{what}"]
+        for what in ("lag_alarms_total", "lag_worst_seconds", "busy_alarms_total", "busy_worst_seconds")
+    )
+    FIGURES.append(
+        f"{name}: the event loop was over 50 ms late {alarms:.0f} times, at worst by {worst * 1000:.0f} ms; "
+        f"it used the processor for over 50 ms {busy:.0f} times, at most for {longest * 1000:.0f} ms"
+    )
 
 
 @pytest.fixture
