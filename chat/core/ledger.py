@@ -99,12 +99,13 @@ class Ledger:
         _serving = self
 
     def stop(self, _quick=False):
-        """Return when everything that waits has been stored. What comes later is stored one by one."""
+        """Return when everything that waits has been stored. What comes meanwhile goes behind it, and what comes later is
+        stored one by one."""
         global _serving
-        if _serving is self:
-            _serving = None
         while self.line.running or self.aside:
             time.sleep(0.005)
+        if _serving is self:  # nothing has run since the line was seen empty: nobody finds it closed with units in it
+            _serving = None
 
     def store(self, unit, waiting):
         release()

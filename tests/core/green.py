@@ -156,10 +156,10 @@ def fail():
 
 
 def stopped():
-    """Told to stop while fifty wait: they are stored, and what comes after that, too."""
+    """Told to stop while fifty wait: they are stored, and what comes meanwhile and after that behind them."""
     jobs = [say("alice", str(n)) for n in range(50)]
-    jobs.insert(50, lambda: ledger.stop() or 0)
-    return at_once([*jobs, say("bob", "late")])
+    first = at_once([*jobs, lambda: ledger.stop() or 0, say("bob", "meanwhile")])
+    return first + at_once([say("bob", "late")])
 
 
 if __name__ == "__main__":
