@@ -9,6 +9,15 @@ from chat.rooms.actions import archive_room, remove_member
 from tests.browser.window import WITHOUT_NETWORK
 from tests.factories import person
 
+KEPT = """(count) => new Promise((resolve) => {
+  indexedDB.open("parley").onsuccess = ({ target: { result: database } }) => {
+    database.transaction("outbox").objectStore("outbox").count().onsuccess = (event) => {
+      database.close()
+      resolve(event.target.result === count)
+    }
+  }
+})"""
+
 
 def test_what_is_written_without_a_connection_waits_and_arrives_once_and_in_order(open_window, room):
     alice, bob = open_window("alice", room).live(), open_window("bob", room).live()
@@ -42,6 +51,7 @@ def test_a_reload_without_a_connection_keeps_what_waits(open_window, room):
     alice.go_offline()
     alice.say("Do not lose me")
     expect(alice.find(".message--pending")).to_have_count(1)
+    alice.page.wait_for_function(KEPT, arg=1)  # shown first, then kept: nobody closes a window within milliseconds
     alice.page.close()
 
     again = open_window(beside=alice)
