@@ -62,7 +62,7 @@ def create_app(settings=None, *, spawn=None):
         from werkzeug.middleware.proxy_fix import ProxyFix
 
         hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # all of ours hand on the Host itself
 
     db.init_app(app)
     Migrate(app, db, directory="migrations", render_as_batch=True)

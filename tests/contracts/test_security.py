@@ -3,10 +3,13 @@
 import re
 
 import pytest
-from flask import g
+from flask import g, request
 
+from chat import create_app
+from chat.core.db import db
 from chat.rooms.actions import mark_read
 from tests.assertions import counted_queries
+from tests.conftest import at_once
 from tests.factories import say
 
 VALUES = {"room_id": 1, "message_id": 1, "user_id": 3, "invite_id": 1, "session_id": 1, "id": 1, "username": "bob",
@@ -160,6 +163,21 @@ def test_hosts_and_addresses_in_what_was_typed_lead_nowhere(sign_in, alice, bob,
         f"{general.path}/read", headers={"Host": "localhost", "X-Forwarded-Host": "evil.example"}
     )
     assert "evil" not in answer.location
+
+
+def test_behind_proxies_too_the_name_is_that_of_the_request(settings):
+    """They set X-Forwarded-For and -Proto; another name is what a client sent through them."""
+    object.__setattr__(settings, "trusted_proxies", 1)
+    forwarded = {"X-Forwarded-Host": "evil.example", "X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+    app = create_app(settings, spawn=at_once)
+    seen = []
+    app.before_request(lambda: seen.append((request.host, request.remote_addr, request.scheme)))
+
+    app.test_client().get("/healthz", headers=forwarded)
+
+    assert seen == [("localhost", "203.0.113.9", "https")]
+    with app.app_context():
+        db.engine.dispose()
 
 
 def test_behind_tls_the_page_is_cut_off_from_the_windows_that_opened_it(app, client):
