@@ -76,6 +76,7 @@ def engine_options(url):
     """SQLAlchemy's options for this database address."""
     options = {
         "hide_parameters": True,  # a logged error must not hold what people wrote
+        "pool_timeout": 5,  # seconds until whoever finds all connections taken is told that the server is busy
         "json_serializer": lambda value: orjson.dumps(value).decode(),
     }
     if url.startswith("sqlite"):

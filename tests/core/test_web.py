@@ -156,3 +156,19 @@ def test_forms_of_other_sites_are_refused(view, site, status):
 
     assert view(lambda: "done")("post", headers=headers).status_code == status
     assert view(lambda: "seen")("get", headers=headers).status_code == 200
+
+
+def test_when_all_connections_to_the_database_are_taken_the_answer_is_busy_and_says_when(app, client, monkeypatch):
+    db.session.remove()
+    pool = db.engine.pool
+    assert pool.timeout() == 5
+    monkeypatch.setattr(pool, "_timeout", 0.01)
+    taken = [db.engine.connect() for _ in range(pool.size() + pool._max_overflow)]
+
+    page, answer = client.get("/login"), client.get("/rooms", headers={"Accept": "application/json"})
+    for connection in taken:
+        connection.close()
+
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "1")
+    assert (answer.status_code, answer.json["code"], answer.json["retry_after"]) == (503, "busy", 1)
+    assert client.get("/login").status_code == 200
