@@ -8,7 +8,7 @@ from contextlib import suppress
 class NarrowWay:
     """Listens on `port` and passes on what comes to `server`.
 
-    refuses   upgrades are answered with 403
+    refuses   upgrades are answered with 403; "silently": they are not answered at all
     swallows  a request that begins with this reaches the server, and its answer nobody
     """
 
@@ -43,6 +43,9 @@ class NarrowWay:
         with near, suppress(OSError):
             head = near.recv(65536)
             if self.refuses and b"upgrade: websocket" in head.lower():
+                if self.refuses == "silently":
+                    near.recv(1)  # until the browser gives up
+                    return
                 near.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 return
             with socket.create_connection(("127.0.0.1", self.server.port)) as far:

@@ -172,6 +172,17 @@ def test_the_websocket_is_taken_as_soon_as_it_comes_through(follow, way, room):
     assert any("Over the websocket" in frame for frame in bob.sockets[-1].received)
 
 
+def test_where_a_websocket_hangs_the_stream_is_there_in_seconds(way, open_window, room):
+    way.refuses = "silently"
+    bob = open_window("bob", at=way).expects("WebSocket")
+    with bob.page.expect_response(lambda answer: answer.url.endswith("/api/v1/events"), timeout=15_000):
+        bob.visit(room)
+
+    expect(bob.bar).to_be_hidden()
+    room.say("alice", "You hear me")
+    bob.sees("You hear me")
+
+
 def test_whoever_is_signed_out_elsewhere_lands_at_the_door(follow, room):
     bob = follow("bob", room)
 

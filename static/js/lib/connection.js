@@ -2,6 +2,7 @@ import { Manager } from "socket.io-client"
 import { Backoff } from "parley/models/backoff"
 
 const ANSWER_WITHIN = 10_000
+const CONNECTS_WITHIN = 4000
 const RESTART_TAKES = 30_000
 const PATIENCE = 3 // websockets that cannot be had while the server answers: then an event stream does
 const EVENTS = ["hello", "message", "member", "room", "me", "site", "tick", "subscribed", "reset", "gone"]
@@ -22,7 +23,7 @@ export class Connection {
   // on  {connected(), disconnected(), event(name, payload), presence(name, payload), presenceConnected(), refused(code), state(name)}
   constructor(on) {
     this.on = on
-    const manager = new Manager(location.origin, { path: "/socket.io/", transports: ["websocket"], reconnection: false, autoConnect: false })
+    const manager = new Manager(location.origin, { path: "/socket.io/", transports: ["websocket"], reconnection: false, autoConnect: false, timeout: CONNECTS_WITHIN })
     this.chat = manager.socket("/chat")
     this.presence = manager.socket("/presence")
     manager.on("ping", () => this.#heard())
@@ -104,7 +105,8 @@ export class Connection {
       }
     }
     this.#away()
-    if (++this.#failures >= PATIENCE) this.#fallBack()
+    this.#failures += error.message === "timeout" ? PATIENCE : 1 // what hangs once hangs again, and each time for long
+    if (this.#failures >= PATIENCE) this.#fallBack()
   }
 
   #away() {

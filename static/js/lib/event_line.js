@@ -2,6 +2,7 @@
 const ANSWER_WITHIN = 10_000
 const SILENCE = 40_000 // the server says something every 15 s
 const PROBE_EVERY = 120_000
+const PROBE_TAKES = 4000
 
 export class EventLine {
   #request = null
@@ -49,7 +50,8 @@ export class EventLine {
 
   probe() {
     const socket = new WebSocket(`${location.origin.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`)
-    socket.onopen = () => { socket.close(); this.on.freed() }
+    const timer = setTimeout(() => socket.close(), PROBE_TAKES)
+    socket.onmessage = () => { clearTimeout(timer); socket.close(); this.on.freed() } // open alone is not enough: some let nothing through
   }
 
   async #follow(reader, request) {
