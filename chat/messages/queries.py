@@ -38,9 +38,11 @@ def message_for(actor, message_id):
 # For every message posted: these run as they are, without the session. `run` is a transaction's, or `read`.
 
 _access = aliased(Stream)
+_newest = select(Message.created_at).where(Message.room_id == Room.id).order_by(Message.seq.desc()).limit(1)
 _PLACE = Prepared(
     select(
         Stream.head,
+        _newest.correlate(Room).scalar_subquery().label("newest_at"),
         func.coalesce(_access.head, 0).label("access"),
         Site.epoch,
         Room.kind,
@@ -66,8 +68,8 @@ _PLACE = Prepared(
 
 
 def place_of(run, author_id, room_id):
-    """A room, a person and how they stand to it, the room's newest number and what that is as new as: the epoch and the
-    head of `access`. None when there is no such room or person. One query."""
+    """A room, a person and how they stand to it, the room's newest number, the time of its newest message, and what all
+    that is as new as: the epoch and the head of `access`. None when there is no such room or person. One query."""
     rows = run(_PLACE, stream=room_stream(room_id), author_id=author_id, room_id=room_id)
     return rows[0] if rows else None
 

@@ -1,9 +1,11 @@
+from datetime import timedelta
+
 import pytest
 
 from chat.core.clock import now
 from chat.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from chat.core.transaction import transaction
-from chat.messages.actions import delete_message, edit_message, post_message
+from chat.messages.actions import delete_message, edit_message, post, post_message
 from chat.rooms.actions import archive_room, leave_room
 from chat.streams.log import heads
 from tests.factories import say
@@ -24,6 +26,20 @@ def test_the_same_key_is_the_same_message(alice, general):
     assert post_message(alice, general, "Once", key="k") == first
     with pytest.raises(Conflict):
         post_message(alice, general, "Twice", key="k")
+
+
+def test_where_one_process_has_a_clock_that_is_ahead_times_stand_still_and_never_go_back(
+    alice, bob, general, secret, monkeypatch
+):
+    right, ahead = now(), now() + timedelta(hours=1)
+    later, times = ahead + timedelta(seconds=1), []
+    for author, clock in ((alice, right), (alice, ahead), (bob, right), (alice, right), (bob, later)):
+        monkeypatch.setattr(post, "now", lambda clock=clock: clock)
+        times.append(say(author, general, "Hi").created_at)
+
+    assert times == [right, ahead, ahead, ahead, later]
+    monkeypatch.setattr(post, "now", lambda: right)
+    assert say(alice, secret, "Hi").created_at == right, "another room has times of its own"
 
 
 def test_whoever_is_not_in_the_room_may_not_post(carol, general, secret):

@@ -71,6 +71,8 @@ def _post(draft, record):
         authorize(verdict)
         raise Unauthorized("This account is closed.")
     seq, created_at, body = place.head + 1, now(), draft.body
+    if place.newest_at and place.newest_at > created_at:  # another process wrote that, and its clock is ahead
+        created_at = place.newest_at
     message_id = store_message(
         record.run,
         room_id=draft.room_id,
