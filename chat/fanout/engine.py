@@ -14,10 +14,10 @@ import orjson
 import socketio
 
 from chat.fanout.coalescer import Coalescer
-from chat.fanout.frames import PROTOCOL, RESTART, Refused, frame
+from chat.fanout.frames import POLICY, PROTOCOL, RESTART, Refused, frame
 from chat.fanout.loops import loop_of
 from chat.fanout.ping_wheel import STRANGER_SECONDS, PingWheel
-from chat.fanout.transport import Transport
+from chat.fanout.transport import MOST_CONNECTS, Transport
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 KEPT = ("REMOTE_ADDR", "HTTP_COOKIE", "HTTP_ORIGIN")  # of a handshake's environ; the rest would pin the request
@@ -186,3 +186,11 @@ class Server(socketio.Server):
 
     def _engineio_server_class(self):
         return Engine
+
+    def _handle_connect(self, eio_sid, namespace, data):
+        """python-socketio's. Nobody needs to join, leave and join again and again; whoever does is ended."""
+        if namespace in self.namespace_handlers and (transport := self.eio.sockets.get(eio_sid)):
+            transport.connects += 1
+            if transport.connects > MOST_CONNECTS:
+                raise Refused(POLICY)
+        return super()._handle_connect(eio_sid, namespace, data)

@@ -16,6 +16,7 @@ FIRST_BYTES = 8 * 1024  # of a message, until the client is in a namespace: a st
 MOST_PARKED = 16  # events of one connection that wait in a queue which keeps their order
 FULL_INBOX, ROOM_AGAIN = 64, 16  # events read and not begun: above the first it is not read from, until the second
 READ_BYTES = 16 * 1024  # at once: the smallest frames there are, that many, take a few milliseconds
+MOST_CONNECTS = 20  # to namespaces over one websocket: each costs what the first does, and that is limited elsewhere
 EVENTS_AT_ONCE = 32  # of one connection, if none of them waits for anything; then others have their turn
 DRAIN_SECONDS = 2  # how long a client may take to close after our goodbye
 AT_ONCE = 64  # buffers in one system call
@@ -36,9 +37,9 @@ class Transport:
     """
 
     __slots__ = (
-        "closed", "engine", "inbox", "leaving", "number", "owed", "parked", "paused", "pinged_at", "pong", "queue",
-        "reader", "reading", "release", "rooms", "runner", "send_some", "sent", "sid", "sids", "slot", "socket",
-        "waiting", "writing",
+        "closed", "connects", "engine", "inbox", "leaving", "number", "owed", "parked", "paused", "pinged_at", "pong",
+        "queue", "reader", "reading", "release", "rooms", "runner", "send_some", "sent", "sid", "sids", "slot",
+        "socket", "waiting", "writing",
     )  # fmt: skip
     connected = upgraded = True  # what engineio asks of its sockets
     upgrading = False
@@ -49,7 +50,7 @@ class Transport:
         self.reading = self.writing = self.release = None
         self.reader, self.rooms, self.sids = FrameReader(), (), {}
         self.queue, self.send_some = CLOSED, _no_send
-        self.owed = self.sent = self.parked = self.number = 0
+        self.owed = self.sent = self.parked = self.number = self.connects = 0
         self.closed = self.leaving = self.paused = False
 
     def attach(self, sock, release):

@@ -456,6 +456,22 @@ def test_a_second_connect_to_a_namespace_is_refused_and_the_first_lives(world):
     assert numbers(peer) == [1] and world.chat.seen == [("connect",)]
 
 
+def test_whoever_joins_and_leaves_again_and_again_is_ended(world):
+    peer = world.stranger()
+    for _ in range(limits.MOST_CONNECTS):
+        peer.send("40/chat,")
+        peer.send("41/chat,")
+        world.loop.run()
+    assert peer.transport.socket is not None and world.chat.seen[-1] == ("disconnect",)
+    texts(peer)
+
+    peer.send("40/chat,")
+    world.loop.run()
+
+    assert peer.ending(1) == 1008
+    assert world.chat.seen.count(("connect",)) == limits.MOST_CONNECTS
+
+
 def test_events_before_connecting_or_to_another_namespace_are_not_handled(world):
     peer = world.stranger()
     peer.send('42/chat,1["n",1]')
