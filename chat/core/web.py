@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from chat.core.db import db
 from chat.core.errors import Busy, ChatError
+from chat.core.failures import note_failure
 from chat.core.transaction import is_passing
 
 log = logging.getLogger(__name__)
@@ -180,7 +181,7 @@ def on_crash(error):
     """Log the fault under a short reference that the person can give to whoever runs this. A database that is away or
     overloaded is no fault of ours, and comes back."""
     if is_passing(error):
-        log.warning("%s %s could not be answered: %s", request.method, request.url_rule, error)
+        note_failure(log, error, "%s %s could not be answered.", request.method, request.url_rule)
         return on_refusal(Busy())
     reference = secrets.token_hex(4)
     log.exception("Unexpected fault %s in %s %s", reference, request.method, request.url_rule)  # paths may be secrets

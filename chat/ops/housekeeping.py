@@ -9,6 +9,7 @@ from chat.accounts.models import Session
 from chat.core import jobs
 from chat.core.clock import now
 from chat.core.db import db
+from chat.core.failures import note_failure
 from chat.core.transaction import transaction
 from chat.streams import log as streams
 
@@ -41,8 +42,8 @@ class Housekeeping:
             try:
                 while self.step():
                     self.sleep(0.1)
-            except Exception:
-                log.exception("Tidying up failed; it is tried again in an hour.")
+            except Exception as error:
+                note_failure(log, error, "Tidying up failed; it is tried again in an hour.")
 
     def step(self):
         with self.app.app_context():

@@ -15,6 +15,7 @@ from collections import deque, namedtuple
 from sqlalchemy import func, select, true
 
 from chat.core.db import db, snapshot
+from chat.core.failures import note_failure
 from chat.core.gates import Gate
 from chat.core.ledger import glance, read
 from chat.core.prepared import Prepared
@@ -175,8 +176,8 @@ class Pump:
             self.sleep(1)
             try:
                 self.poll()
-            except Exception:
-                logger.exception("The poll failed; it is tried again in a second.")
+            except Exception as error:
+                note_failure(logger, error, "The poll failed; it is tried again in a second.")
 
     def poll(self):
         """Compare every followed stream's head, `access` and the epoch with the database. Waits."""
@@ -454,8 +455,8 @@ class Pump:
                 if found.head <= follow.cursor and follow.known == promised:
                     follow.known = follow.cursor  # a hint that promised more than there is
                 self.sleep(0)
-        except Exception:
-            logger.exception("Reading %s failed; the next poll tries again.", follow.name)
+        except Exception as error:
+            note_failure(logger, error, "Reading %s failed; the next poll tries again.", follow.name)
         finally:
             follow.reading = False
         self._let_go(follow)

@@ -18,6 +18,7 @@ from threading import Event
 
 from chat.accounts.signed_in import session_for
 from chat.core.errors import Busy, RateLimited, Unauthorized
+from chat.core.failures import note_failure
 from chat.core.transaction import release
 from chat.realtime.connections import Connection
 from chat.realtime.json import dumps, loads
@@ -230,8 +231,8 @@ class EventStream:
         except Unauthorized:  # signed out by another process; coming again is refused
             self.is_ending = True
             return
-        except Exception:
-            log.exception("An event stream could not go on; its client comes again.")
+        except Exception as error:
+            note_failure(log, error, "An event stream could not go on; its client comes again.")
             self.is_ending = True
             return
         if not self.connection.alive:  # what was read may be newer than what ended it

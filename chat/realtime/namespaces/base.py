@@ -13,6 +13,7 @@ from flask_socketio import ConnectionRefusedError, Namespace
 from chat.accounts.asker import asker_for
 from chat.accounts.signed_in import session_for
 from chat.core.errors import Busy, ChatError, Invalid, Unauthorized
+from chat.core.failures import note_failure
 from chat.core.transaction import is_passing, release
 from chat.realtime import wire
 
@@ -44,10 +45,9 @@ class BaseNamespace(Namespace):
         except ChatError as error:
             return error.to_json()
         except Exception as error:
+            note_failure(log, error, "%s could not be answered.", event)
             if is_passing(error):
-                log.warning("%s could not be answered: %s", event, error)
                 return Busy().to_json()
-            log.exception("%s failed", event)
             return {"ok": False, "code": "error", "message": "That broke on our side. Try again in a moment."}
 
     def _welcome(self, sid, environ):
@@ -58,7 +58,7 @@ class BaseNamespace(Namespace):
         except ConnectionRefusedError:
             raise
         except Exception as error:
-            log.warning("Connecting failed: %s", error) if is_passing(error) else log.exception("Connecting failed")
+            note_failure(log, error, "Connecting failed.")
             self.live.chat.close(self._transport_of(sid))
             return False
 

@@ -6,6 +6,7 @@ from chat.accounts.actions.sessions import note_use
 from chat.accounts.asker import is_token
 from chat.accounts.queries import live_session_row
 from chat.accounts.signed_in import cookie_value
+from chat.core.failures import note_failure
 from chat.core.rate_limit import limiter
 from chat.core.transaction import release
 from chat.messages.actions import delete_message, edit_message, post_in
@@ -65,8 +66,8 @@ class ChatNamespace(BaseNamespace):
             streams = live.subscriptions.welcome(connection)
             if connection.alive:
                 live.chat.send(connection.sid, "hello", live.subscriptions.hello(connection, streams))
-        except Exception:
-            log.exception("A connection could not be welcomed; it is closed and will come again.")
+        except Exception as error:
+            note_failure(log, error, "A connection could not be welcomed; it is closed and will come again.")
             self.leave(connection.sid)
             live.chat.close(connection.transport_id)
         finally:
