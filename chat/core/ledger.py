@@ -99,7 +99,7 @@ class Ledger:
         _serving = self
 
     def stop(self, _quick=False):
-        """Return when everything that waits has been stored. What comes meanwhile goes behind it, and what comes later is
+        """Return when everything that waits has been stored. What comes meanwhile goes behind it, what comes later is
         stored one by one."""
         global _serving
         while self.line.running or self.aside:
@@ -197,6 +197,7 @@ class _Line:
         """Store a group, publish it, and let everyone in it go on."""
         try:
             left = self._store(group)
+            committed_at = time.monotonic()
         except BaseException as error:
             left = group
             for unit in group:
@@ -207,7 +208,7 @@ class _Line:
             self.ledger.groups, self.ledger.units = self.ledger.groups + 1, self.ledger.units + len(left)
             for unit in left:
                 if unit.record is not None:
-                    unit.record.run_after()
+                    unit.record.run_after(committed_at)
         finally:
             self._tell(left)
 

@@ -12,6 +12,7 @@ Our own rather than SQLAlchemy's commit hooks: those may not emit SQL and fire f
 """
 
 import logging
+import time
 from collections import defaultdict
 from contextlib import contextmanager, nullcontext
 
@@ -43,10 +44,12 @@ class Transaction:
     """What one transaction recorded. Calling it records an event. `handover` is for what commit makes public.
 
     run   executes a Prepared statement in it: `record.run(prepared, name=value)` gives the rows. See core/prepared.py.
+    committed_at   in monotonic seconds, for *after* subscribers
     """
 
     def __init__(self, run):
         self.run, self.events, self.handover, self._last, self._meanwhile = run, [], {}, {}, {}
+        self.committed_at = None
 
     def __call__(self, event):
         self.events.append(event)
@@ -74,7 +77,8 @@ class Transaction:
             except Exception:
                 log.exception("While committing: %s failed; the change itself is stored.", function)
 
-    def run_after(self):
+    def run_after(self, committed_at):
+        self.committed_at = committed_at
         for event in self.events:
             for subscriber in _after[type(event)]:
                 try:
@@ -109,6 +113,7 @@ def transaction():
             current.run_within()
             current.run_meanwhile()
             _commit()
+            committed_at = time.monotonic()
         except DBAPIError as error:
             db.session.rollback()
             if is_passing(error):
@@ -121,7 +126,7 @@ def transaction():
         finally:
             del info["transaction"]
             _open -= 1
-    current.run_after()
+    current.run_after(committed_at)
 
 
 def outer():

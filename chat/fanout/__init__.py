@@ -52,6 +52,14 @@ class Fanout:
         for reader in list(self._reading.get(room, {}).values()):
             reader.put(event, payload)
 
+    def after_writing(self, function):
+        """Call `function()` when all that was published so far has been written, or waits for those who read slowly."""
+        coalescer = getattr(self.server.eio, "coalescer", None)
+        if coalescer is None:
+            function()
+        else:
+            coalescer.afterwards(function)
+
     def send(self, sid, event, payload):
         """Send to one connection."""
         if reader := self._readers.get(sid):

@@ -23,7 +23,7 @@ class Coalescer:
     """
 
     def __init__(self, loop):
-        self.loop, self.log, self.alone = loop, [], {}
+        self.loop, self.log, self.alone, self.after = loop, [], {}, []
 
     def publish(self, room, frame):
         if not self.log:
@@ -35,6 +35,13 @@ class Coalescer:
         self.log.append((transport, frame))
         self.alone[transport] = None
 
+    def afterwards(self, function):
+        """Call `function()` when what is in the log has been sent; now, if there is nothing."""
+        if self.log:
+            self.after.append(function)
+        else:
+            function()
+
     def _end_of_turn(self):
         """The acknowledgements of what was just published are made in the same turn: let them come along."""
         self.loop.soon(self.flush)
@@ -43,6 +50,12 @@ class Coalescer:
         """Send all. O(frames + deliveries)."""
         if not self.log:
             return
+        self._send()
+        after, self.after = self.after, []
+        for function in after:
+            function()
+
+    def _send(self):
         log, alone = self.log, self.alone
         self.log, self.alone = [], {}
         if len(log) == 1:

@@ -5,6 +5,7 @@ import hmac
 from flask import Blueprint, Response, current_app, jsonify, request
 from flask_login import current_user
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.core import SummaryMetricFamily
 from sqlalchemy import text
 
 from chat.core import ledger
@@ -53,7 +54,8 @@ def metrics():
 
 def _registry():
     live, lag, registry = current_app.extensions["live"], current_app.extensions["lag"], CollectorRegistry()
-    bus, streams, (units, groups) = live.bus, current_app.extensions["event_streams"], ledger.counted()
+    bus, delay = live.bus, live.pump.delay
+    streams, (units, groups) = current_app.extensions["event_streams"], ledger.counted()
     for name, words, value in (
         ("parley_connections", "Websockets and event streams of this process", len(live.connections)),
         ("parley_event_streams", "Event streams among them", len(streams)),
@@ -61,6 +63,7 @@ def _registry():
         ("parley_streams", "Streams this process follows", len(live.pump.follows)),
         ("parley_people_here", "People online or away", len(live.presence.shown)),
         ("parley_bus_degraded", "1 while other processes are not heard over the message queue", bus.degraded),
+        ("parley_commit_to_write_worst_seconds", "Longest from a commit here to the frame being written", delay.worst),
         ("parley_loop_lag_seconds", "How late the event loop was just now", lag.last),
         ("parley_loop_lag_worst_seconds", "How late it was at worst since the start", lag.worst),
         ("parley_loop_busy_worst_seconds", "Most processor time the loop used between two turns", lag.busy_worst),
@@ -87,9 +90,23 @@ def _registry():
         ("parley_loop_busy_alarms", "Times it used more than 50 ms of the processor in one turn", lag.busy_over),
     ):
         Counter(name, words, registry=registry).inc(value)
+    registry.register(_CommitToWrite(delay))
     if live.fast:
         _about_sockets(live.engine, registry)
     return registry
+
+
+class _CommitToWrite:
+    """A sum and a count, kept elsewhere, as one summary."""
+
+    def __init__(self, delay):
+        self.delay = delay
+
+    def collect(self):
+        words = "From the commit of a change in this process to its being written to those who follow it"
+        yield SummaryMetricFamily(
+            "parley_commit_to_write_seconds", words, count_value=self.delay.count, sum_value=self.delay.sum
+        )
 
 
 def _about_sockets(engine, registry):

@@ -21,6 +21,7 @@ from chat.core.ledger import glance, read
 from chat.core.prepared import Prepared
 from chat.messages.presenter import present_sent
 from chat.messages.queries import as_posted
+from chat.realtime.delay import WriteDelay
 from chat.realtime.frames import posted, present
 from chat.site.models import Site
 from chat.streams import log
@@ -85,7 +86,7 @@ class Pump:
     def __init__(self, app, fanout, connections, bus, *, spawn, sleep):
         self.app, self.fanout, self.connections, self.bus = app, fanout, connections, bus
         self.spawn, self.sleep = spawn, sleep
-        self.follows = {}
+        self.follows, self.delay = {}, WriteDelay(fanout)
         self.epoch, self.access = None, 0
         self._lacking, self._glancing = deque(), False  # streams that wait to be glanced at
         self.on_access = lambda change: None  # set by revoke.py
@@ -143,7 +144,7 @@ class Pump:
             for frame, access in ready.frames:
                 follow = self.follows.get(frame.stream)
                 if follow is not None and (follow.cursor is None or frame.seq > follow.cursor):
-                    follow.handed[frame.seq] = (frame, access)
+                    follow.handed[frame.seq] = (frame, access, transaction.committed_at)
             for name in dict.fromkeys(frame.stream for frame, _ in ready.frames):
                 if name in self.follows:
                     self._advance(self.follows[name])
@@ -379,11 +380,12 @@ class Pump:
         for seq in [s for s in follow.handed if s <= follow.cursor]:
             del follow.handed[seq]
         while follow.cursor + 1 in follow.handed:
-            frame, access = follow.handed[follow.cursor + 1]
+            frame, access, committed_at = follow.handed[follow.cursor + 1]
             if access > self.access:  # somebody was signed out before this was written: handle that first
                 break
             del follow.handed[frame.seq]
             self._deliver(follow, frame)
+            self.delay.published(committed_at)
 
     def _deliver(self, follow, frame):
         if frame.removed is not None:

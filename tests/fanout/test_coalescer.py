@@ -224,3 +224,22 @@ def test_nobody_hears_what_was_published_before_they_entered_in_the_same_turn(wo
 
     assert [json.loads(text[8:])[1] for text in texts(early)] == [1, 2]
     assert [json.loads(text[8:])[1] for text in texts(late)] == [2, 3]
+
+
+def test_whoever_wants_to_know_hears_when_all_that_was_published_has_been_written():
+    hall, heard = Hall(1, 1), []
+    note = lambda: heard.append(hall.ears[0].heard)  # noqa: E731
+    hall.enter(0, 0)
+
+    hall.coalescer.afterwards(note)
+    assert heard == [b""], "nothing waits"
+    hall.publish(0, b"a")
+    hall.coalescer.afterwards(note)
+    hall.publish(0, b"b")
+    assert len(heard) == 1
+    hall.loop.run()
+
+    assert heard == [b"", b"ab"]
+    hall.publish(0, b"c")
+    hall.loop.run()
+    assert len(heard) == 2

@@ -79,11 +79,11 @@ def by_switch(_):
         if not happens("no_hints"):
             hint(self, stream, head)
 
-    def may_die(self):
+    def may_die(self, committed_at):
         posted = any(isinstance(event, MessagePosted) for event in self.events)
         if posted and happens("die") and random.random() < 0.1:
             os.kill(os.getpid(), signal.SIGKILL)
-        run_after(self)
+        run_after(self, committed_at)
 
     class Moment(clock.datetime):
         @classmethod

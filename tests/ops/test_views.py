@@ -76,6 +76,18 @@ def test_metrics_count_connections_and_frames(metrics, live, alice, bob, general
     assert metrics()["parley_connections"] == 1
 
 
+def test_metrics_tell_how_long_a_change_took_from_its_commit_to_those_who_follow_it(metrics, live, alice, bob, general):
+    say(alice, general, "nobody follows")
+    assert metrics()["parley_commit_to_write_seconds_count"] == 0
+    live(bob, general)
+    say(alice, general, "bob does")
+    say(alice, general, "and hears this")
+
+    now = metrics()
+    assert now["parley_commit_to_write_seconds_count"] == 2
+    assert 0 < now["parley_commit_to_write_worst_seconds"] < now["parley_commit_to_write_seconds_sum"] < 20
+
+
 def test_metrics_tell_how_late_the_event_loop_was(app, metrics):
     lag = app.extensions["lag"]
     lag.last, lag.worst, lag.over, lag.turns, lag.late = 0.25, 0.5, 3, 900, 7
