@@ -385,7 +385,8 @@ class Pump:
                 break
             del follow.handed[frame.seq]
             self._deliver(follow, frame)
-            self.delay.published(committed_at)
+            if committed_at is not None:
+                self.delay.published(committed_at)
 
     def _deliver(self, follow, frame):
         if frame.removed is not None:
@@ -416,8 +417,8 @@ class Pump:
             epoch, access, found = self._ask(spans)
             if epoch != self.epoch or access > self.access:
                 self._look_at_access()
-        except Exception:
-            logger.exception("Reading %d streams failed; the next poll tries again.", len(follows))
+        except Exception as error:
+            note_failure(logger, error, "Reading %s streams failed; the next poll tries again.", len(follows))
             for follow in follows:
                 follow.reading = False
             return
@@ -425,7 +426,7 @@ class Pump:
             if self.follows.get(follow.name) is not follow:  # begun afresh meanwhile
                 continue
             for frame in found.get(follow.name, ()):
-                follow.handed.setdefault(frame.seq, (frame, access))
+                follow.handed.setdefault(frame.seq, (frame, access, None))  # committed elsewhere
             self._send_handed(follow)
             if not follow.behind:
                 follow.reading = False
