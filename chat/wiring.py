@@ -3,7 +3,7 @@
 *within*: in the same transaction, before it commits; may write rows, does no I/O. *after*: when it has committed.
 """
 
-from chat.accounts.events import PersonChanged, PersonCreated, SessionEnded, UserEnded
+from chat.accounts.events import PersonChanged, PersonCreated, RoleChanged, SessionEnded, UserEnded
 from chat.admin import audit
 from chat.core.transaction import on
 from chat.messages.events import MessageDeleted, MessageEdited, MessagePosted
@@ -23,6 +23,7 @@ def attach(pump):
     on(PersonCreated, within=[log.write, pump.capture, join_default_rooms], after=[pump.wake])
     on(PersonChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(SessionEnded, within=[log.write, pump.capture], after=[pump.wake])
+    on(RoleChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(UserEnded, within=[log.write, pump.capture], after=[pump.wake])
     on(SiteChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(Audited, within=[audit.write])

@@ -49,3 +49,14 @@ class UserEnded:
 
     def changes(self):
         return [Change(ACCESS, self.seq, "user_ended", self.user_id, {"except": self.kept_session_id})]
+
+
+@dataclass(frozen=True)
+class RoleChanged:
+    """Someone has another role here: their connections end, and come back with the new rights."""
+
+    user_id: int
+    seq: int
+
+    def changes(self):
+        return [Change(ACCESS, self.seq, "role_changed", self.user_id)]

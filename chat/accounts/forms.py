@@ -78,6 +78,11 @@ class ProfileForm(FlaskForm):
     time_zone = SelectField("Time zone", choices=lambda: sorted(time_zones()))
 
 
+class RoleForm(FlaskForm):
+    role = StringField("Role")
+    typed = StringField("User name", filters=[trimmed])  # once more, for owners
+
+
 class AvatarForm(FlaskForm):
     picture = FileField("Picture")
 

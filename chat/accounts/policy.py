@@ -122,6 +122,14 @@ def can_to(actor, verb, user):
     return may(actor, verb, user.id, user.role)
 
 
+def can_break_glass(actor):
+    return may(actor, "break_glass")
+
+
+def can_step_down(actor):
+    return may(actor, "transfer")
+
+
 def can_give_role(actor, user, role):
     """Whether the actor may make this person a `role`: nobody gives a rank that they do not stand above, but owners."""
     verdict = can_to(actor, "set_role", user)

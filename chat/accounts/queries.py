@@ -6,6 +6,7 @@ from hashlib import sha256
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
+from chat.accounts.circle import is_in_circle_of
 from chat.accounts.models import Invite, InviteUse, Session, User
 from chat.accounts.policy import can_see_all_invites, can_see_invite, can_see_people
 from chat.core.authorize import authorize
@@ -14,6 +15,8 @@ from chat.core.db import db
 from chat.core.errors import NotFound
 from chat.core.ledger import read
 from chat.core.prepared import Prepared
+from chat.streams.log import ACCESS
+from chat.streams.models import Stream
 
 IDLE = timedelta(days=14)
 MOST_SHOWN = 500
@@ -73,7 +76,13 @@ def live_session_ids(ids):
 
 
 _LIVE = Prepared(
-    select(Session.id, Session.user_id, Session.seen_at)
+    select(
+        Session.id,
+        Session.user_id,
+        Session.seen_at,
+        User.role,
+        func.coalesce(select(Stream.head).where(Stream.name == ACCESS).scalar_subquery(), 0).label("access"),
+    )
     .join(Session.user)
     .where(
         Session.token_hash == bindparam("token_hash"),
@@ -84,8 +93,8 @@ _LIVE = Prepared(
 
 
 def live_session_row(token, ask=read):
-    """What `live_session` finds, as a row of id, user_id and seen_at, without the session's objects. One query, put
-    through `ask`."""
+    """What `live_session` finds, as a row of id, user_id, seen_at, the person's role, and the head of `access` at that
+    moment: nothing up to there ended it. Without the session's objects; one query, put through `ask`."""
     moment = now()
     rows = ask(_LIVE, token_hash=token_hash(token), moment=moment, idle_since=moment - IDLE)
     return rows[0] if rows else None
@@ -122,28 +131,35 @@ def user_by_email(email):
 
 
 def person_for(actor, username):
-    """The person, if `actor` may see people. Raises NotFound otherwise."""
-    user = user_by_username(username) if can_see_people(actor) else None
+    """The person, if `actor` may know of them. Raises NotFound otherwise, with the same sentence in both cases."""
+    named = select(User).where(User.username == username.replace("\0", "").lower(), is_in_circle_of(actor))
+    user = db.session.scalars(named).first() if can_see_people(actor) else None
     if user is None:
         raise NotFound("There is nobody here by that name.")
     return user
 
 
 def people_for(actor, q=""):
-    """Everyone, or those whose name or user name contains `q`, by name; at most `MOST_SHOWN`.
+    """Everyone whom `actor` may know of, or those whose name or user name contains `q`, by name; at most `MOST_SHOWN`.
 
     The comparison is Python's: SQLite knows upper and lower case only of the Latin alphabet.
     """
     authorize(can_see_people(actor))
     wanted = q.strip().removeprefix("@").casefold()
-    query = select(User).where(User.deactivated_at.is_(None)).order_by(func.lower(User.name), User.id)
-    found = db.session.scalars(query)
+    query = select(User).where(User.deactivated_at.is_(None), is_in_circle_of(actor))
+    found = db.session.scalars(query.order_by(func.lower(User.name), User.id))
     return [u for u in found if wanted in u.name.casefold() or wanted in u.username][:MOST_SHOWN]
 
 
 def everyone():
     """Every account, also deactivated ones, by user name: for whoever runs the server."""
     return db.session.scalars(select(User).order_by(User.username)).all()
+
+
+def count_of_owners():
+    """How many can still sign in as owners."""
+    owners = select(func.count()).select_from(User).where(User.role == "owner", User.deactivated_at.is_(None))
+    return db.session.scalar(owners)
 
 
 def people_count():

@@ -4,8 +4,8 @@ from flask import Blueprint, current_app, g, redirect, request, send_file
 from flask_login import current_user
 
 from chat.accounts import actions, avatars
-from chat.accounts.forms import AvatarForm, InviteForm, PasswordForm, ProfileForm, SignInForm, SignUpForm
-from chat.accounts.policy import can_invite, can_set_sign_up
+from chat.accounts.forms import AvatarForm, InviteForm, PasswordForm, ProfileForm, RoleForm, SignInForm, SignUpForm
+from chat.accounts.policy import ROLES, can_give_role, can_invite, can_set_sign_up, can_step_down
 from chat.accounts.presenter import (
     present_in_list,
     present_invitation,
@@ -30,7 +30,7 @@ from chat.accounts.return_path import return_path
 from chat.accounts.signed_in import drop_token, find_session, keep_token, signed_in, start_session, this_browser
 from chat.core import storage
 from chat.core.authorize import authorize
-from chat.core.errors import ChatError, NotFound, RateLimited
+from chat.core.errors import ChatError, Conflict, Invalid, NotFound, RateLimited
 from chat.core.policies import open_to
 from chat.core.rate_limit import limited
 from chat.core.web import add_error, render_page, say_when, see_other
@@ -173,8 +173,44 @@ def people(actor):
 @signed_in
 def person(actor, username):
     user = person_for(actor, username)
+    return _person_page(actor, user, RoleForm(formdata=None, role=user.role))
+
+
+def _person_page(actor, user, form, status=200):
     more = {name: make(actor, user) for name, make in on_person_page.items()}
-    return render_page("accounts/person.html", person=present_page(user, **more))
+    roles = [role for role in ROLES if role == user.role or can_give_role(actor, user, role)]
+    return render_page(
+        "accounts/person.html", status, person=present_page(user, **more), form=form, roles=roles,
+        can_step_down=user.id == actor.id and bool(can_step_down(actor)),
+    )  # fmt: skip
+
+
+@bp.post("/people/<username>/role")
+@signed_in
+@limited("change")
+def set_person_role(actor, username):
+    user, form = person_for(actor, username), RoleForm()
+    try:
+        actions.set_person_role(actor, user, form.role.data or "", typed=form.typed.data or "")
+    except (Conflict, Invalid) as error:
+        add_error(form, error)
+        return _person_page(actor, user, form, error.status)
+    return see_other(user.path, f"{user.name} is {_one(user.role)} now.")
+
+
+def _one(role):
+    return f"{'an' if role[0] in 'ao' else 'a'} {role}"
+
+
+@bp.post("/settings/step-down")
+@signed_in
+@limited("change")
+def step_down(actor):
+    try:
+        actions.step_down(actor)
+    except Conflict as error:
+        return see_other(actor.path, error.message, "danger")
+    return see_other(actor.path, "You are an administrator now.")
 
 
 # One's own profile

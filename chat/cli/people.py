@@ -6,7 +6,7 @@ import sys
 import click
 from flask.cli import AppGroup
 
-from chat.accounts.actions import create_user, replace_password
+from chat.accounts.actions import assign_role, create_user, replace_password
 from chat.accounts.names import email_address, person_name, user_name
 from chat.accounts.passwords import hash_password, refuse_weak
 from chat.accounts.policy import ROLES
@@ -66,6 +66,21 @@ def password(username, password_stdin):
     click.echo(f"@{user.username} has a new password, and is signed out everywhere.")
     if not password_stdin:
         click.echo(f"Password: {new}")
+
+
+@people.command()
+@click.argument("username")
+@click.argument("role", type=click.Choice([role for role in ROLES if role != "bot"]))
+def role(username, role):
+    """Give somebody another role: for when there is no owner who could."""
+    user = user_by_username(username.removeprefix("@"))
+    if user is None:
+        raise click.ClickException(f"There is nobody called @{username}. See: flask people list")
+    try:
+        assign_role(user, role)
+    except ChatError as error:
+        raise click.ClickException(error.message) from None
+    click.echo(f"@{user.username} is {role} now.")
 
 
 @people.command("list")

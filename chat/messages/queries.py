@@ -12,6 +12,7 @@ from chat.core.errors import NotFound
 from chat.core.ledger import read
 from chat.core.prepared import Prepared
 from chat.messages.models import Edit, Mention, Message
+from chat.rooms.circle import people_that, rooms_that
 from chat.rooms.models import Membership, Position, Room
 from chat.rooms.queries import room_for
 from chat.site.models import Site
@@ -255,24 +256,29 @@ def edits_of(message):
 
 _PEOPLE = Prepared(
     select(User.id, User.name, User.username).where(
-        User.username.in_(bindparam("usernames", expanding=True)), User.deactivated_at.is_(None)
+        User.username.in_(bindparam("usernames", expanding=True)),
+        User.deactivated_at.is_(None),
+        people_that(bindparam("author")),
     )
 )
 _ROOMS = Prepared(
-    select(Room.id, Room.name).where(Room.name.in_(bindparam("names", expanding=True)), Room.kind == "public")
+    select(Room.id, Room.name).where(Room.name.in_(bindparam("names", expanding=True)), rooms_that(bindparam("author")))
 )
 
 
-def people_named(usernames):
-    """{user name: (id, display name, path)}. One query, none for no names."""
+def people_named(usernames, author_id=None):
+    """{user name: (id, display name, path)} of those whom the author may know; None knows all. One query, none for no
+    names."""
     if not usernames:
         return {}
-    found = read(_PEOPLE, usernames=list(usernames))
+    found = read(_PEOPLE, usernames=list(usernames), author=author_id)
     return {user.username: (user.id, user.name, User.path.fget(user)) for user in found}
 
 
-def rooms_named(names):
-    """{room name: (id, path)} of public rooms. One query, none for no names."""
+def rooms_named(names, author_id=None):
+    """{room name: (id, path)} of public rooms that the author may know; None knows all. One query, none for no
+    names."""
     if not names:
         return {}
-    return {room.name: (room.id, Room.path.fget(room)) for room in read(_ROOMS, names=list(names))}
+    found = read(_ROOMS, names=list(names), author=author_id)
+    return {room.name: (room.id, Room.path.fget(room)) for room in found}

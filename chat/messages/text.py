@@ -38,7 +38,7 @@ def body_of(author_id, room_id, text):
     """Render a clean text for this room: look up whom and what it names, then format. Three short queries at most, none
     for a text that names nobody."""
     people, rooms = names_in(text)
-    names = {"people": people_named(people), "rooms": rooms_named(rooms)}
+    names = {"people": people_named(people, author_id), "rooms": rooms_named(rooms, author_id)}
     may_call_all = EVERYONE in people and _may_call_all(author_id, room_id)
     if not is_quick(text):
         release()

@@ -14,21 +14,26 @@ class Connection:
     ready        set once it has been welcomed; its events wait for that
     streams      names that the pump knows it under, active or registered; a dict for its order
     transport    of the fast path, or None
+    since        the number of `access` up to which nothing can be meant for it: its session was looked up after that
+    is_guest     whether its person sees only their rooms and the people in them; circle: the ids of these, as far as
+                 this process knows, for presence
     """
 
     __slots__ = (
-        "alive", "asker", "lock", "presence_sid", "ready", "room_on_screen", "session_id", "sid", "streams", "token",
+        "alive", "asker", "circle", "is_guest", "lock", "presence_sid",
+        "ready", "room_on_screen", "session_id", "sid", "since", "streams", "token",
         "transport", "transport_id", "user_id",
     )  # fmt: skip
     is_told_gone = False  # that a room is not theirs any more; others have `room_removed` and ask
 
-    def __init__(self, transport_id, sid, user_id, session_id, token, transport=None):
+    def __init__(self, transport_id, sid, user_id, session_id, token, transport=None, *, since=0, is_guest=False):
         self.transport_id, self.sid, self.user_id, self.session_id = transport_id, sid, user_id, session_id
         self.token, self.transport, self.asker = token, transport, None
         self.presence_sid = None
         self.lock, self.ready = Turns(), Gate()
         self.alive, self.streams = True, {}
         self.room_on_screen = None
+        self.since, self.is_guest, self.circle = since, is_guest, frozenset()
 
     def wants(self, room_id):
         """Whether it follows that room, if its person is a member."""
@@ -49,15 +54,19 @@ class Connections:
 
     def __init__(self):
         self._by_sid, self._by_transport, self._by_user = {}, {}, {}
+        self.of_guests = {}  # a dict for its order
 
     def add(self, connection):
         self._by_sid[connection.sid] = connection
         self._by_transport[connection.transport_id] = connection
         self._by_user.setdefault(connection.user_id, set()).add(connection)
+        if connection.is_guest:
+            self.of_guests[connection] = None
 
     def remove(self, connection):
         connection.alive = False
         self._by_sid.pop(connection.sid, None)
+        self.of_guests.pop(connection, None)
         if self._by_transport.get(connection.transport_id) is connection:
             del self._by_transport[connection.transport_id]
         own = self._by_user.get(connection.user_id, set())
@@ -77,6 +86,10 @@ class Connections:
 
     def all(self):
         return list(self._by_sid.values())
+
+    def guests(self):
+        """The ids of the guests who are connected here."""
+        return {connection.user_id for connection in self.of_guests}
 
     def __len__(self):
         return len(self._by_sid)

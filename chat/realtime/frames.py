@@ -14,6 +14,7 @@ from chat.messages.presenter import present as present_message
 from chat.messages.presenter import present_place
 from chat.messages.queries import messages_by_id, unread_counts
 from chat.realtime.wire import SERVER
+from chat.rooms.circle import guests_who_know
 from chat.rooms.models import Membership, Room
 from chat.rooms.presenter import people_in, present_line, present_room
 from chat.rooms.queries import memberships_of_room, memberships_of_user, positions
@@ -31,6 +32,7 @@ class Frame:
 
     removed   the person whose membership this change ended: they get neither it nor anything newer.
     room      the room whose subscription of this person must be made anew (frames of a person's own stream).
+    guests    {id of a guest: whether they may see it}; None: all may. Everybody else who follows the stream may.
     """
 
     stream: str
@@ -39,18 +41,30 @@ class Frame:
     payload: dict
     removed: int | None = None
     room: int | None = None
+    guests: dict | None = None
+
+    def shown_to(self, guest_id):
+        """What a guest gets: this Frame, or a tick with its number; None for a guest nobody asked about."""
+        sees = True if self.guests is None else self.guests.get(guest_id)
+        if sees is False:
+            return Frame(self.stream, self.seq, "tick", {"stream": self.stream, "seq": self.seq})
+        return self if sees else None
 
     def __post_init__(self):
         if self.event not in SERVER["/chat"]:
             raise ValueError(f"{self.event!r} has no audience in wire.py")
 
 
-def present(stream, entries):
+def present(stream, entries, guests=()):
     """{seq: Frame} of these entries of one stream. One that cannot be presented is missing. A fixed number of
-    queries."""
+    queries.
+
+    guests   the ids of guests who may get them: of the community's stream they see what is about people they know
+    """
     kind, _, _ = stream.partition(":")
-    make = {"room": _room_frames, "user": _own_frames, "site": _site_frames}[kind]
-    return make(stream, entries)
+    if kind == "site":
+        return _site_frames(entries, guests)
+    return {"room": _room_frames, "user": _own_frames}[kind](stream, entries)
 
 
 def posted(stream, seq, view):
@@ -205,14 +219,17 @@ def _read_body(entry, position, counts):
     }
 
 
-def _site_frames(_stream, entries):
+def _site_frames(entries, guests):
     people = users_by_id({e.subject_id for e in entries if e.kind == "person"})
+    known_to = guests_who_know(people.keys(), guests)
     frames = {}
     for entry in entries:
         if entry.kind == "person" and (user := people.get(entry.subject_id)):
             view = present_person(user)
             more = {"username": view.username, "initials": view.initials, "hue": view.hue, "path": view.path}
-            frames[entry.seq] = _frame(entry, "site", {"user": view.to_json() | more})
+            knowing = known_to.get(user.id, ())
+            seen = {guest: guest in knowing for guest in guests}
+            frames[entry.seq] = _frame(entry, "site", {"user": view.to_json() | more}, guests=seen)
         elif entry.kind == "settings":
             site = the_site()
             body = {"site": {"name": site.name, "hue": site.hue, "v": site.v}}

@@ -62,6 +62,8 @@ class Live:
         self.revoke = Revoke(app, self.pump, self.connections, self.presence)
         self.pump.on_access = self.revoke
         self.pump.reconcile = self.subscriptions.reconcile
+        self.pump.meet, self.pump.part = self.subscriptions.meet, self.subscriptions.part
+        self.subscriptions.met = self.presence.met
         self.pump.after_poll += [self.presence.sweep, self.revoke.sweep]
         self.socketio.on_namespace(ChatNamespace(self))
         self.socketio.on_namespace(PresenceNamespace(self))

@@ -15,7 +15,7 @@ TOGETHER = 100  # people in one message to the other processes
 class Presence:
     """What /presence knows. Everything here may be lost, and nothing waits.
 
-    fanout   sends in /presence; everyone there is in the room `everyone`.
+    fanout   sends in /presence; everyone there but guests is in the room `everyone`.
     """
 
     def __init__(self, fanout, connections, pump, bus, *, monotonic=time.monotonic):
@@ -32,10 +32,25 @@ class Presence:
         bus.on_reach(self._ask)
 
     def arrived(self, connection):
-        self.fanout.enter(connection.presence_sid, "everyone")
-        for user_id, state in self.shown.items():
-            self.fanout.send(connection.presence_sid, "presence", {"user": user_id, "state": state})
+        if connection.is_guest:
+            connection.ready.wait()  # until their circle has been read
+            if not connection.presence_sid:
+                return
+        else:
+            self.fanout.enter(connection.presence_sid, "everyone")
+        for user_id, state in list(self.shown.items()):
+            if not connection.is_guest or user_id in connection.circle:
+                self.fanout.send(connection.presence_sid, "presence", {"user": user_id, "state": state})
         self.here(connection, active=True, room_id=None)
+
+    def met(self, connection, circle):
+        """A guest knows these people now: say who of them is here, and of nobody else that they are."""
+        before, connection.circle = connection.circle, circle
+        if connection.presence_sid:
+            for user_id, state in list(self.shown.items()):
+                if (user_id in circle) != (user_id in before):
+                    said = state if user_id in circle else "offline"
+                    self.fanout.send(connection.presence_sid, "presence", {"user": user_id, "state": said})
 
     def here(self, connection, *, active, room_id):
         """Renew the lease of a connection, and say which room is on its screen."""
@@ -132,7 +147,11 @@ class Presence:
             del self.shown[user_id]
         else:
             self.shown[user_id] = state
-        self.fanout.publish("everyone", "presence", {"user": user_id, "state": state})
+        payload = {"user": user_id, "state": state}
+        self.fanout.publish("everyone", "presence", payload)
+        for connection in list(self.connections.of_guests):
+            if connection.presence_sid and user_id in connection.circle:
+                self.fanout.send(connection.presence_sid, "presence", payload)
 
     def _say(self, user_id, state):
         """Tell the other processes how somebody is connected here, when that has changed."""

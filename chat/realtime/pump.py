@@ -91,6 +91,7 @@ class Pump:
         self._lacking, self._glancing = deque(), False  # streams that wait to be glanced at
         self.on_access = lambda change: None  # set by revoke.py
         self.reconcile = lambda connection, room_id: None  # set by subscriptions.py
+        self.meet = self.part = lambda connection: None  # likewise
         self.after_poll = []  # small things to do once a second
         self.reads = self.sent = self.repairs = 0
 
@@ -120,7 +121,7 @@ class Pump:
         frames = []
         for stream, numbers in wanted.items():
             entries = db.session.scalars(select(Entry).where(Entry.stream == stream, Entry.seq.in_(numbers))).all()
-            frames += present(stream, entries).values()
+            frames += present(stream, entries, self.connections.guests()).values()
         epoch, access_head = self._epoch_and_access()
         transaction.handover["ready"] = Ready(epoch, access_head, access, [(frame, access_head) for frame in frames])
 
@@ -318,7 +319,7 @@ class Pump:
         subscription = self.subscription(name, connection)
         if subscription is None or subscription.removed > joined or not connection.alive:
             return False
-        if subscription.joined is None:
+        if subscription.joined is None and not _is_shown_one_by_one(connection, name):
             self.fanout.enter(connection.sid, name)
         subscription.joined = max(joined, subscription.joined or 0)
         return True
@@ -328,7 +329,8 @@ class Pump:
         follow = self.follows.get(name)
         subscription = follow and follow.subscriptions.pop(connection, None)
         connection.streams.pop(name, None)
-        if subscription and subscription.joined is not None and connection.alive:
+        was_active = subscription and subscription.joined is not None and connection.alive
+        if was_active and not _is_shown_one_by_one(connection, name):
             self.fanout.leave(connection.sid, name)
         if follow:
             self._let_go(follow)
@@ -361,6 +363,8 @@ class Pump:
                 del follow.subscriptions[connection]
                 connection.streams.pop(follow.name, None)
                 self.fanout.leave(connection.sid, follow.name)
+                if connection.is_guest:
+                    self.part(connection)
 
     # ---- sending ----------------------------------------------------------------------------------------------------
 
@@ -394,6 +398,8 @@ class Pump:
         self.fanout.publish(follow.name, frame.event, frame.payload)
         self.sent += 1
         follow.cursor = frame.seq
+        if self.connections.of_guests:
+            self._show_guests(follow, frame)
         if frame.room is not None:
             for connection in self.connections.of(log.subject_of(follow.name)):
                 self.spawn(self.reconcile, connection, frame.room)
@@ -448,6 +454,19 @@ class Pump:
                 found.setdefault(row.stream, []).append(posted(row.stream, row.seq, present_sent(row, mentions)))
         return epoch, access, found
 
+    def _show_guests(self, follow, frame):
+        """To guests, what they may see of the community's stream; and whoever comes into their rooms is no stranger."""
+        for connection in list(self.connections.of_guests):
+            if not self.active(follow.name, connection):
+                continue
+            if follow.name == log.SITE:
+                if shown := frame.shown_to(connection.user_id):
+                    self.fanout.send(connection.sid, shown.event, shown.payload)
+                else:  # came since it was built, and asks
+                    self.fanout.send(connection.sid, "subscribed", {"stream": follow.name, "head": frame.seq})
+            elif frame.event == "member":
+                self.spawn(self.meet, connection)
+
     def _read(self, follow):
         """Read and send until nothing is missing. One reader for each stream at a time. Waits."""
         try:
@@ -477,7 +496,7 @@ class Pump:
             entries = log.since(name, cursor, limit=BATCH)
             removals = log.of_kinds(name, ("left",), after=max(cursor, floor), upto=head, limit=10_000)
             removals = [(entry.seq, entry.subject_id) for entry in removals]
-            frames = present(name, entries) if entries else {}
+            frames = present(name, entries, self.connections.guests()) if entries else {}
             complete = entries is not None and len(frames) == len(entries)
             return Found(
                 epoch, access_head, revoked, head, removals, [frames[e.seq] for e in entries] if complete else None
@@ -517,3 +536,8 @@ class Pump:
                 self.fanout.send(connection.sid, "subscribed", {"stream": follow.name, "head": follow.cursor})
                 if kind == "user":  # rooms that this person was added to may be among what is gone, too
                     self.spawn(self.reconcile, connection, None)
+
+
+def _is_shown_one_by_one(connection, name):
+    """Guests see what their own rooms show of the community's stream: they are not among those who get each frame."""
+    return connection.is_guest and name == log.SITE

@@ -1,4 +1,5 @@
-"""Connections end when the session or the person behind them does: entries of `access`, in order, on every process.
+"""Connections end when the session or the person behind them does, or when the person has other rights: entries of
+`access`, in order, on every process.
 
 Sessions also run out by themselves, which is no entry: those are looked for once a minute.
 """
@@ -17,12 +18,16 @@ class Revoke:
         self._polls = 0
 
     def __call__(self, change):
+        reason = "rights" if change.kind == "role_changed" else "revoked"  # rights: come back with those you have now
         for connection in self._affected(change):
-            self.end(connection, "revoked")
+            if change.seq > connection.since:
+                self.end(connection, reason)
 
     def _affected(self, change):
         if change.kind == "session_ended":
             return [c for c in self.connections.all() if c.session_id == change.subject_id]
+        if change.kind == "role_changed":
+            return self.connections.of(change.subject_id)
         if change.kind == "user_ended":
             spared = (change.data or {}).get("except")
             return [c for c in self.connections.of(change.subject_id) if c.session_id != spared]

@@ -16,7 +16,7 @@ from collections import deque
 from contextlib import suppress
 from threading import Event
 
-from chat.accounts.signed_in import session_for
+from chat.accounts.queries import live_session_row
 from chat.core.errors import Busy, RateLimited, Unauthorized
 from chat.core.failures import note_failure
 from chat.core.transaction import release
@@ -50,7 +50,7 @@ class EventConnection(Connection):
     is_told_gone = True
 
     def __init__(self, sid, session, token, rooms):
-        super().__init__(sid, sid, session.user_id, session.id, token)
+        super().__init__(sid, sid, session.user_id, session.id, token, is_guest=session.user.role == "guest")
         self.rooms = rooms
 
     def wants(self, room_id):
@@ -350,8 +350,12 @@ class EventStreams:
             live.chat.attach(connection.sid, stream)
             live.connections.add(connection)
             release()
-            if session_for(token) is None:  # again: from now on a revocation finds it, before now it may have missed it
+            again = live_session_row(token)  # from now on a revocation finds it, before now it may have missed it
+            if again is None:
                 raise Unauthorized
+            if (again.role == "guest") is not connection.is_guest:
+                raise Busy("Your role was changed just now. Try again in a moment.")
+            connection.since = again.access
             release()
             streams = live.subscriptions.welcome(connection)
             if not connection.alive:

@@ -16,8 +16,9 @@ from chat.core.transaction import run_in_session
 from chat.messages.queries import standings
 from chat.messages.text import LONGEST
 from chat.realtime import wire
-from chat.realtime.drawn import Drawings, Moment, One
+from chat.realtime.drawn import Drawings, Drawn, Moment, One
 from chat.realtime.frames import present
+from chat.rooms.circle import circle_of
 from chat.rooms.queries import joined_numbers
 from chat.site.queries import epoch_of
 from chat.streams import log
@@ -34,6 +35,7 @@ class Subscriptions:
         self.app, self.pump = app, pump
         self._places, self._drawings = threading.Semaphore(AT_ONCE), Drawings()
         self.resumes = self.at_a_glance = self.resets = 0
+        self.met = lambda connection, circle: None  # set by presence
 
     def welcome(self, connection):
         """Subscribe a new connection to its own stream, the site and its rooms. Waits, but not after activating.
@@ -44,6 +46,7 @@ class Subscriptions:
         with connection.lock:
             self.pump.listen(own, connection)
             self._subscribe(connection, self._joined(connection))
+            self.meet(connection)
             activated = [self.pump.activate(name, connection, 0) for name in own]
             if connection.alive and not all(activated):
                 raise RuntimeError(f"{own} could not be followed; the client has to come again")
@@ -73,9 +76,21 @@ class Subscriptions:
             _, begun = self._subscribe(connection, rooms)
             for name in begun:
                 self._announce(connection, name)
+            self.meet(connection)
             for name in map(log.room_stream, rooms if connection.is_told_gone else ()):
                 if not self.pump.active(name, connection):
                     self.pump.fanout.send(connection.sid, "gone", {"stream": name, "reason": "membership"})
+
+    def meet(self, connection):
+        """Read whom a guest knows: the people whose presence they see. Waits."""
+        if connection.is_guest:
+            with self.app.app_context(), glance() as ask:
+                circle = circle_of(connection.user_id, ask)
+            self.met(connection, circle)
+
+    def part(self, connection):
+        """A guest was removed from a room: until it is read anew whom they know, they know nobody. Does not wait."""
+        self.met(connection, frozenset((connection.user_id,)))
 
     def resume(self, connection, *, epoch, cursors, everything):
         """What a client missed: the answer to `resume`, see docs/protocol.md. Waits.
@@ -148,10 +163,12 @@ class Subscriptions:
         return {room_id: row.joined for room_id, row in found.items()}, answer
 
     def _still_signed_in(self, connection, ask):
-        """Raises Unauthorized when the session has ended, as seen in the very moment of what is about to be read:
-        another process may have ended it, and this one not know yet."""
-        if live_session_row(connection.token, ask) is None:
+        """The role of the person. Raises Unauthorized when the session has ended, as seen in the very moment of what is
+        about to be read: another process may have ended it, and this one not know yet."""
+        session = live_session_row(connection.token, ask)
+        if session is None:
             raise Unauthorized
+        return session.role
 
     # ---- the answer -------------------------------------------------------------------------------------------------
 
@@ -160,7 +177,7 @@ class Subscriptions:
 
         `draw` makes frames that are not at hand, and waits. Without it the answer is None when it would take any.
         """
-        self._still_signed_in(connection, ask)
+        role = self._still_signed_in(connection, ask)
         found = standings(ask, connection.user_id)
         names = [log.user_stream(connection.user_id), log.SITE, log.ACCESS]
         own = dict.fromkeys(names, log.Range(0, 0)) | log.heads_and_floors(names, ask)
@@ -168,7 +185,8 @@ class Subscriptions:
         cursors = dict(question.cursors)
         for room_id in found if question.everything else ():
             cursors.setdefault(log.room_stream(room_id), None)
-        reading, streams = _Reading(ask, draw, moment, Budget()), {}
+        reading = _Reading(ask, draw, moment, Budget(), connection.user_id if role == "guest" else None)
+        streams = {}
         for name, cursor in cursors.items():
             row = found.get(log.subject_of(name)) if _is_room(name) else None
             if row is None and name not in own:
@@ -191,13 +209,17 @@ class Subscriptions:
         if not floor <= cursor <= head or cursor < joined or head - cursor > log.TOO_MANY:
             return {"reset": True}
         frames, upto, budget = [], cursor, reading.budget
-        drawn = self._drawings.at(name, head, reading.moment, reading.ask) if cursor < head else None
+        guest_id = reading.guest_id if name == log.SITE else None
+        if guest_id:
+            drawn = Drawn(head, reading.moment)  # what others were given is not for guests, nor theirs for others
+        else:
+            drawn = self._drawings.at(name, head, reading.moment, reading.ask) if cursor < head else None
         while upto < head and budget.frames > 0:
             ones = drawn.after(upto, budget.frames)
             if not ones:
                 if reading.draw is None:
                     return None
-                ones = reading.draw(name, drawn, upto, min(BATCH, budget.frames))
+                ones = reading.draw(name, drawn, upto, min(BATCH, budget.frames), guest_id)
                 if ones is None:
                     return {"reset": True}
             for one in ones:
@@ -207,13 +229,15 @@ class Subscriptions:
                 upto += 1
         return {"head": head, "frames": frames, "upto": upto, "more": upto < head}
 
-    def _draw(self, name, drawn, upto, limit):
-        """The Ones from upto + 1 on, for everybody; None when the log does not hold them, or one cannot be shown. In
-        the snapshot of `drawn`. Waits."""
+    def _draw(self, name, drawn, upto, limit, guest_id):
+        """The Ones from upto + 1 on, for everybody, or for one guest; None when the log does not hold them, or one
+        cannot be shown. In the snapshot of `drawn`. Waits."""
         entries = log.since(name, upto, limit=limit)
-        made = present(name, entries) if entries else {}
+        made = present(name, entries, [guest_id] if guest_id else ()) if entries else {}
         if entries is None or len(made) != len(entries):
             return None
+        if guest_id:
+            return [One.of(made[entry.seq].shown_to(guest_id)) for entry in entries]
         ones = [One.of(made[entry.seq]) for entry in entries]
         for entry, one in zip(entries, ones, strict=True):
             self._drawings.keep(name, drawn, entry.seq, one)
@@ -235,6 +259,7 @@ class _Reading(NamedTuple):
     draw: object
     moment: Moment
     budget: "Budget"
+    guest_id: int | None  # of the person, if they are one
 
 
 class Budget:

@@ -7,15 +7,17 @@ from chat.streams.log import Change, room_stream, user_stream
 
 @dataclass(frozen=True)
 class RoomChanged:
-    """A room was created, renamed, described, archived or restored; `kind` says which."""
+    """A room was created, renamed, described, archived, restored, or opened by the owner of all, as `kind` says."""
 
     room_id: int
     seq: int
-    kind: str  # created, renamed, topic, description, archived, restored
+    kind: str  # created, renamed, topic, description, archived, restored, opened
     by_id: int
+    reason: str | None = None  # of "opened"
 
     def changes(self):
-        return [Change(room_stream(self.room_id), self.seq, self.kind, self.room_id, {"by": self.by_id})]
+        data = {"by": self.by_id} | ({"reason": self.reason} if self.reason else {})
+        return [Change(room_stream(self.room_id), self.seq, self.kind, self.room_id, data)]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 from flask_wtf import FlaskForm
-from wtforms import RadioField, StringField, TextAreaField
+from wtforms import IntegerField, RadioField, StringField, TextAreaField
+from wtforms.validators import InputRequired, NumberRange
 
+from chat.rooms.actions.break_glass import LONGEST_REASON
 from chat.rooms.names import NAME_LENGTH, TOPIC_LENGTH
 
 KINDS = [("public", "Everyone here"), ("private", "Only people who are added")]
@@ -17,6 +19,16 @@ class NewRoomForm(RoomForm):
 
 class RoomSettingsForm(RoomForm):
     description = TextAreaField("Description")
+
+
+class OpenAsOwnerForm(FlaskForm):
+    room = IntegerField(
+        "Number of the room",
+        [InputRequired("Give the number of a private room."), NumberRange(1, 2**31 - 1, "No room has that number.")],
+    )
+    reason = StringField(
+        "Reason", [InputRequired("Say why: everybody in the room reads it.")], render_kw={"maxlength": LONGEST_REASON}
+    )
 
 
 class AddMemberForm(FlaskForm):

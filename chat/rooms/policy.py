@@ -69,5 +69,13 @@ def decide(standing, verb, *, name, archived=False):
     return allow if standing in standings else deny(refusal.format(room=name))
 
 
+def can_remove(actor, membership):
+    """Whether the actor may take this person out of their room. Moderators take out members, not each other."""
+    verdict = may(actor, membership.room, "remove")
+    if verdict and membership.role in (OWNER, MODERATOR) and standing(actor, membership.room) in (MODERATOR, WARDEN):
+        return deny(f"Only an owner of #{membership.room.name} can remove its owners and moderators.")
+    return verdict
+
+
 def can_create_room(actor):
     return may_here(actor, "create_room")

@@ -9,7 +9,7 @@ from chat.rooms.queries import rooms_in_common
 
 ICONS = {
     "created": "hash", "joined": "person", "left": "leave", "role": "shield", "renamed": "pencil", "topic": "pencil",
-    "description": "pencil", "archived": "archive", "restored": "archive",
+    "description": "pencil", "archived": "archive", "restored": "archive", "opened": "shield",
 }  # fmt: skip
 LINES = tuple(ICONS)  # the kinds of entries that a timeline shows as a line of its own
 
@@ -78,6 +78,7 @@ class LineView:
     by: PersonView | None
     created_at: str
     clock: str
+    reason: str | None = None
 
     @property
     def icon(self):
@@ -97,6 +98,7 @@ def present_line(entry, people, *, v, zone=UTC):
         by=by and present_person(by),
         created_at=iso(entry.created_at),
         clock=clock_words(entry.created_at, zone),
+        reason=(entry.data or {}).get("reason"),
     )
 
 
@@ -129,15 +131,16 @@ class MemberView:
     """Somebody in the list of a room's people: what the list of people shows, and how they stand to the room."""
 
     person: object
-    role: str
+    role: str  # in the room
     joined_at: str
+    removable: bool  # by whoever looks
 
     def __getattr__(self, name):
         return getattr(self.person, name)
 
 
-def present_member(membership, person):
-    return MemberView(person=person, role=membership.role, joined_at=iso(membership.since))
+def present_member(membership, person, *, removable=False):
+    return MemberView(person=person, role=membership.role, joined_at=iso(membership.since), removable=removable)
 
 
 def rooms_of_person(actor, user):

@@ -3,6 +3,7 @@
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import joinedload
 
+from chat.accounts.circle import is_in_circle_of
 from chat.accounts.models import User
 from chat.core.db import db
 from chat.core.errors import Conflict, Invalid, NotFound
@@ -22,8 +23,21 @@ def membership_of(actor, room):
 def room_for(actor, room_id):
     """The room, if `actor` may know that it exists. Raises NotFound otherwise, with the same sentence in both cases."""
     room = db.session.get(Room, room_id) if isinstance(room_id, int) and 0 < room_id < 2**31 else None
-    if room is None or (room.is_private and not ((found := membership_of(actor, room)) and found.role)):
+    if room is None or not (is_open_to(actor, room) or ((found := membership_of(actor, room)) and found.role)):
         raise NotFound(NO_ROOM, field="room")
+    return room
+
+
+def is_open_to(actor, room):
+    """Whether `actor` may find the room without being in it: guests and bots find none."""
+    return not room.is_private and actor.role not in ("guest", "bot")
+
+
+def private_room(room_id):
+    """Any private room, for whoever opens it for everyone to see. Raises NotFound when there is none."""
+    room = db.session.get(Room, room_id) if isinstance(room_id, int) and 0 < room_id < 2**31 else None
+    if room is None or not room.is_private:
+        raise NotFound("There is no private room of that number.", field="room")
     return room
 
 
@@ -99,9 +113,8 @@ def member_counts(room_ids):
 
 
 def rooms_to_find(actor, words="", *, limit=200):
-    """The directory: public rooms and the actor's own, whose name, topic or description has `words`. One query."""
-    mine = select(Membership.room_id).where(Membership.user_id == actor.id, Membership.role.is_not(None))
-    query = select(Room).where(or_(Room.kind == "public", Room.id.in_(mine)))
+    """The directory: rooms that the actor may know of whose name, topic or description has `words`. One query."""
+    query = select(Room).where(_may_be_known_to(actor))
     words = words.replace("\0", "").lower().lstrip("#")
     if words:
         like = f"%{_escaped(words)}%"
@@ -113,6 +126,12 @@ def rooms_to_find(actor, words="", *, limit=200):
             )
         )
     return db.session.scalars(query.order_by(Room.archived_at.is_not(None), Room.name, Room.id).limit(limit)).all()
+
+
+def _may_be_known_to(actor):
+    """A condition on Room: what `room_for` finds."""
+    mine = Room.id.in_(select(Membership.room_id).where(Membership.user_id == actor.id, Membership.role.is_not(None)))
+    return mine if actor.role in ("guest", "bot") else or_(Room.kind == "public", mine)
 
 
 def _escaped(words):
@@ -139,17 +158,19 @@ def visible_room_named(actor, name):
     return next((r for r in rooms_to_find(actor, name) if r.name == name), None)
 
 
-def person_to_add(typed):
-    """Whom somebody means by user name, e-mail address or full name. Raises NotFound, or Conflict for several."""
+def person_to_add(actor, typed):
+    """Whom `actor` means by user name, e-mail address or full name, of those they may know of. Raises NotFound, or
+    Conflict for several."""
     wanted = typed.replace("\0", "").strip().lstrip("@")
     if not wanted:
         raise Invalid("Type a name, a user name or an e-mail address.", field="person")
     lowered = wanted.lower()
     exact = User.email == lowered if "@" in lowered else User.username == lowered
-    found = db.session.scalars(select(User).where(exact, User.deactivated_at.is_(None))).all()
+    known = select(User).where(User.deactivated_at.is_(None), is_in_circle_of(actor))
+    found = db.session.scalars(known.where(exact)).all()
     if not found:
         named = (func.lower(User.name) == lowered) | (User.name == wanted)
-        found = db.session.scalars(select(User).where(named, User.deactivated_at.is_(None)).limit(2)).all()
+        found = db.session.scalars(known.where(named).limit(2)).all()
     if not found:
         raise NotFound(f"There is nobody called {wanted[:60]} here. Try their user name or e-mail.", field="person")
     if len(found) > 1:
@@ -170,9 +191,6 @@ def positions(user_id, room_ids):
 def rooms_in_common(actor, person):
     """Rooms that `person` is in and `actor` may see. One query."""
     theirs = select(Membership.room_id).where(Membership.user_id == person.id, Membership.role.is_not(None))
-    mine = select(Membership.room_id).where(Membership.user_id == actor.id, Membership.role.is_not(None))
     return db.session.scalars(
-        select(Room)
-        .where(Room.id.in_(theirs), or_(Room.kind == "public", Room.id.in_(mine)), Room.archived_at.is_(None))
-        .order_by(Room.name)
+        select(Room).where(Room.id.in_(theirs), _may_be_known_to(actor), Room.archived_at.is_(None)).order_by(Room.name)
     ).all()

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, redirect, request
 
+from chat.accounts.policy import can_break_glass
 from chat.accounts.presenter import present_in_list, present_person
 from chat.accounts.queries import user_by_id
 from chat.accounts.signed_in import signed_in
@@ -10,8 +11,8 @@ from chat.core.errors import ChatError, Conflict, Invalid, NotFound
 from chat.core.rate_limit import limited, limiter
 from chat.core.web import add_error, redirect_back, render_page, see_other
 from chat.rooms import actions
-from chat.rooms.forms import AddMemberForm, NewRoomForm, RoomSettingsForm
-from chat.rooms.policy import can_create_room, may, standing
+from chat.rooms.forms import AddMemberForm, NewRoomForm, OpenAsOwnerForm, RoomSettingsForm
+from chat.rooms.policy import ROLES, can_create_room, can_remove, may, standing
 from chat.rooms.presenter import present_member, present_room
 from chat.rooms.queries import (
     joined_numbers,
@@ -20,6 +21,7 @@ from chat.rooms.queries import (
     members,
     membership_of,
     person_to_add,
+    private_room,
     room_for,
     rooms_to_find,
 )
@@ -38,6 +40,7 @@ def capabilities(actor, room):
         "leave": bool(may(actor, room, "leave")),
         "join": bool(may(actor, room, "join")),
         "moderate": bool(may(actor, room, "moderate")),
+        "set_role": bool(may(actor, room, "set_role")),
     }
 
 
@@ -71,7 +74,29 @@ def directory(actor):
         )
         for room in found
     ]
-    return render_page("rooms/directory.html", rooms=rooms, q=q, can_create=bool(can_create_room(actor)))
+    return render_page(
+        "rooms/directory.html", rooms=rooms, q=q,
+        can_create=bool(can_create_room(actor)), can_open=bool(can_break_glass(actor)),
+    )  # fmt: skip
+
+
+@bp.route("/rooms/open-as-owner", methods=["GET", "POST"])
+@signed_in
+def open_as_owner(actor):
+    """In two steps: which room and why, then what everybody in it is going to read."""
+    authorize(can_break_glass(actor))
+    form, room, count = OpenAsOwnerForm(), None, 0
+    if form.validate_on_submit():
+        try:
+            limiter.take("room", actor.id)
+            if "confirmed" in request.form:
+                return redirect(actions.open_as_owner(actor, form.room.data, form.reason.data).path, 303)
+            room = private_room(form.room.data)
+            count = member_counts([room.id]).get(room.id, 0)
+        except ChatError as error:
+            add_error(form, error)
+    status = 422 if form.is_submitted() and room is None else 200
+    return render_page("rooms/open_as_owner.html", status, form=form, room_id=room and room.id, count=count)
 
 
 @bp.route("/rooms/new", methods=["GET", "POST"])
@@ -117,15 +142,18 @@ def members_page(actor, room_id):
     if form.validate_on_submit():
         try:
             limiter.take("room", actor.id)
-            person = person_to_add(form.person.data or "")
+            person = person_to_add(actor, form.person.data or "")
             actions.add_member(actor, room, person)
             return see_other(f"{room.path}/members", f"{person.name} is in {room.name} now.")
         except ChatError as error:
             _show(form, error)
-    people = [present_member(membership, present_in_list(membership.user)) for membership in members(room)]
+    people = [
+        present_member(m, present_in_list(m.user), removable=m.user_id != actor.id and bool(can_remove(actor, m)))
+        for m in members(room)
+    ]
     return render_page(
         "rooms/members.html", 422 if form.is_submitted() else 200,
-        room=room_view(room), members=people, can=capabilities(actor, room), form=form,
+        room=room_view(room), members=people, can=capabilities(actor, room), form=form, roles=ROLES,
     )  # fmt: skip
 
 
@@ -150,7 +178,7 @@ def remove_member(actor, room_id, user_id):
 def set_role(actor, room_id, user_id):
     room, person = _member(room_id, user_id, actor)
     role = request.form.get("role", "")
-    words = f"{person.name} is {'an owner' if role == 'owner' else 'a member'} now."
+    words = f"{person.name} is {'an' if role == 'owner' else 'a'} {role} now."
     return _then_members(room, lambda: actions.set_role(actor, room, person, role), words)
 
 

@@ -17,7 +17,8 @@ class Stream(db.Model):
 
 
 class Entry(db.Model):
-    """Says what changed, never a copy of it: `data` holds ids and plain values, no text that a person wrote."""
+    """Says what changed, never a copy of it: `data` holds ids and plain values, no text that its writer could take
+    back."""
 
     __tablename__ = "entries"
     stream: Mapped[str] = mapped_column(primary_key=True)

@@ -102,3 +102,26 @@ def test_a_weak_password_and_an_unknown_name_are_refused(people, alice):
     assert "at least" in people("password", "alice", "--password-stdin", stdin="short").output
     assert "nobody called @zoe" in people("password", "zoe").output
     assert user_by_username("alice").password_hash == before
+
+
+def test_another_role_is_given_when_nobody_else_could(people, ada, alice):
+    result = people("role", "@alice", "owner")
+
+    assert result.output == "@alice is owner now.\n"
+    db.session.rollback()
+    assert alice.role == "owner"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("nemo", "admin"), "There is nobody called @nemo"),
+        (("ada", "member"), "Ada is the only owner"),
+        (("alice", "bot"), "'bot' is not one of"),
+    ],
+)
+def test_a_role_that_cannot_be_given_is_refused_with_a_reason(people, args, words):
+    result = people("role", *args)
+
+    assert result.exit_code != 0
+    assert words in result.output

@@ -19,9 +19,9 @@ def drawn(monkeypatch):
     """[(stream, [numbers])] of what had to be drawn."""
     drawn, present = [], subscriptions.present
 
-    def noted(stream, entries):
+    def noted(stream, entries, guests=()):
         drawn.append((stream, [entry.seq for entry in entries]))
-        return present(stream, entries)
+        return present(stream, entries, guests)
 
     monkeypatch.setattr(subscriptions, "present", noted)
     return drawn

@@ -4,11 +4,12 @@ import pytest
 
 from chat.accounts.actions import change_password, end_other_sessions, end_session
 from chat.accounts.actions.sessions import end_all_but
+from chat.accounts.events import UserEnded
 from chat.accounts.queries import live_session, sessions_of
 from chat.core.db import db
 from chat.core.transaction import transaction
 from chat.rooms.actions import add_member, join_room, leave_room, remove_member
-from chat.streams.log import ACCESS, lock
+from chat.streams.log import ACCESS, lock, next_seq
 from tests.factories import PASSWORD, say
 
 
@@ -148,3 +149,19 @@ def test_removal_and_return_in_one_transaction_leave_one_subscription(live, alic
     say(alice, general, "once")
 
     assert theirs.frames() == [("message", "posted", "once")]
+
+
+def test_what_ended_before_somebody_came_does_not_end_what_they_came_with(live, pump, alice, bob, general):
+    wake, pump.wake = pump.wake, lambda *_: None
+    with transaction() as record:  # by another process; this one has not heard of it yet
+        lock(ACCESS)
+        end_all_but(record, bob, None)
+        record(UserEnded(bob.id, None, next_seq(ACCESS)))
+    pump.wake = wake
+    again = live(bob)
+
+    say(alice, general, "newer")
+    pump.poll()
+
+    assert again.frames() == [("message", "posted", "newer")]
+    assert again.received("bye") == []

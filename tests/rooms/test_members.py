@@ -256,10 +256,39 @@ def test_the_last_owner_stays_one(alice, secret):
 
 
 @pytest.mark.parametrize("role", ["", "admin", "OWNER", None])
-def test_there_are_two_roles(alice, bob, general, role):
+def test_there_are_three_roles(alice, bob, general, role):
     with pytest.raises(Invalid) as refusal:
         set_role(alice, general, bob, role)
     assert refusal.value.field == "role"
+
+
+def test_a_moderator_takes_members_out_and_nobody_of_their_own_rank_or_above(live, ada, alice, bob, robot, general):
+    leave_room(ada, general)
+    set_role(alice, general, bob, "moderator")
+    set_role(alice, general, robot, "moderator")
+    assert people(general) == {"alice": "owner", "bob": "moderator", "robot": "moderator"}
+
+    for person in (alice, robot):
+        with pytest.raises(Forbidden, match="Only an owner of #general can remove its owners and moderators"):
+            remove_member(bob, general, person)
+    set_role(alice, general, robot, "member")
+    remove_member(bob, general, robot)
+
+    assert people(general) == {"alice": "owner", "bob": "moderator"}
+    with pytest.raises(Forbidden):
+        set_role(bob, general, bob, "owner")
+
+
+def test_the_page_offers_what_one_may(sign_in, alice, bob, robot, general):
+    set_role(alice, general, bob, "moderator")
+
+    mine, his, theirs = (sign_in(user).get(f"{general.path}/members").text for user in (alice, bob, robot))
+
+    assert f'action="{general.path}/members/{robot.id}/role"' in mine
+    assert "/role" not in his
+    assert f"/members/{robot.id}/remove" in his
+    assert f"/members/{alice.id}/remove" not in his
+    assert "/remove" not in theirs
 
 
 def test_who_may_not_set_roles(bob, carol, general, secret):

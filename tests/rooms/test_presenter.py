@@ -11,6 +11,7 @@ from chat.rooms.actions import (
     create_room,
     join_room,
     leave_room,
+    open_as_owner,
     remove_member,
     restore_room,
     set_role,
@@ -60,7 +61,7 @@ def test_a_line_says_what_happened_to_whom_and_by_whom(lines, alice, bob, carol)
     ]
 
 
-def test_every_line_has_a_picture_and_a_sentence(app, lines, alice, bob):
+def test_every_line_has_a_picture_and_a_sentence(app, lines, ada, alice, bob, secret):
     from flask import get_template_attribute
 
     room = create_room(alice, "attic")
@@ -70,10 +71,12 @@ def test_every_line_has_a_picture_and_a_sentence(app, lines, alice, bob):
     archive_room(alice, room)
     restore_room(alice, room)
     leave_room(bob, room)
+    open_as_owner(ada, secret.id, "Why")
 
     draw = get_template_attribute("rooms/_event.html", "event_line")
-    assert {line.kind for line in lines(room)} == set(ICONS)
-    for line in lines(room):
+    shown = lines(room) + lines(secret)
+    assert {line.kind for line in shown} == set(ICONS)
+    for line in shown:
         assert f"#icon-{line.icon}" in draw(line)
 
 

@@ -53,8 +53,9 @@ class ChatNamespace(BaseNamespace):
                 if live.pump.access == access:
                     break  # from here on a revocation finds the connection; one that came meanwhile has missed it
             connection = Connection(
-                live.chat.transport_of(sid), sid, session.user_id, session.id, token, live.chat.transport(sid)
-            )
+                live.chat.transport_of(sid), sid, session.user_id, session.id, token, live.chat.transport(sid),
+                since=session.access, is_guest=session.role == "guest",
+            )  # fmt: skip
             live.connections.add(connection)
             note_use(session)
         live.spawn(self.welcome, connection)

@@ -1,5 +1,6 @@
 """Everything a person can do to rooms and their members."""
 
+from chat.rooms.actions.break_glass import open_as_owner
 from chat.rooms.actions.create import create_room, found_community
 from chat.rooms.actions.members import add_member, join_default_rooms, join_room, leave_room, remove_member, set_role
 from chat.rooms.actions.read import mark_all_read, mark_read, mark_unread
@@ -17,6 +18,7 @@ __all__ = [
     "mark_all_read",
     "mark_read",
     "mark_unread",
+    "open_as_owner",
     "remove_member",
     "restore_room",
     "set_role",

@@ -6,7 +6,7 @@ from chat.core.errors import Conflict, Invalid, NotFound
 from chat.core.transaction import transaction
 from chat.rooms.events import MemberChanged
 from chat.rooms.models import Membership, Position
-from chat.rooms.policy import may
+from chat.rooms.policy import ROLES, can_remove, may
 from chat.rooms.queries import members, membership_of, position_of, public_room_named, room_for
 from chat.streams.log import lock, next_seq
 
@@ -88,14 +88,16 @@ def remove_member(actor, room, person):
         room_for(actor, room.id)
         authorize(may(actor, room, "remove"))
         membership = _present_member(room, person)
+        authorize(can_remove(actor, membership))
         _keep_an_owner(room, membership, f"{person.name} is the only owner. Make someone else an owner first.")
         _exit(record, room, membership, by=actor)
 
 
 def set_role(actor, room, person, role):
-    """Make a member an owner, or an owner a member. Setting what is set changes nothing."""
-    if role not in ("owner", "member"):
-        raise Invalid("Choose owner or member.", field="role")
+    """Make a member an owner or a moderator of the room, or either of them a member. Setting what is set changes
+    nothing."""
+    if role not in ROLES:
+        raise Invalid("Choose owner, moderator or member.", field="role")
     with transaction() as record:
         lock(room.stream)
         room_for(actor, room.id)
@@ -103,7 +105,9 @@ def set_role(actor, room, person, role):
         membership = _present_member(room, person)
         if membership.role == role:
             return membership
-        if role == "member":
+        if role != "member" and person.role in ("guest", "bot"):
+            raise Invalid(f"{person.name} is a {person.role} here; only members can look after rooms.", field="role")
+        if role != "owner":
             _keep_an_owner(room, membership, f"{person.name} is the only owner. Make someone else an owner first.")
         membership.role, membership.v = role, next_seq(room.stream)
         db.session.flush()
@@ -125,9 +129,12 @@ def _keep_an_owner(room, membership, refusal):
 
 
 def join_default_rooms(event, transaction):
-    """Subscriber: whoever gets an account is in `general` from the start."""
+    """Subscriber: whoever gets an account is in `general` from the start. Guests are only where they are invited to,
+    bots where they are added."""
     room = public_room_named("general")
     user = db.session.get(User, event.user_id)
+    if user.role in ("guest", "bot"):
+        return
     found = room and membership_of(user, room)
     if room is not None and not room.archived_at and not (found and found.role):
         lock(room.stream, user.stream)

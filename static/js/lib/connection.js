@@ -20,7 +20,7 @@ export class Connection {
   state = "connecting" // connecting, online, offline, restarting
   heardAt = Date.now()
 
-  // on  {connected(), disconnected(), event(name, payload), presence(name, payload), presenceConnected(), refused(code), state(name)}
+  // on  {connected(), disconnected(), event(name, payload), presence(name, payload), presenceConnected(), refused(code), rights(), state(name)}
   constructor(on) {
     this.on = on
     const manager = new Manager(location.origin, { path: "/socket.io/", transports: ["websocket"], reconnection: false, autoConnect: false, timeout: CONNECTS_WITHIN })
@@ -120,6 +120,7 @@ export class Connection {
       this.#isWanted = false
       return this.on.refused("unauthorized")
     }
+    if (reason === "rights") return this.on.rights()
     this.#comeBackAt = Date.now() + after
     this.#become("restarting")
     setTimeout(() => { if (this.state === "restarting" && this.isOnline) this.#leave() }, after)

@@ -38,6 +38,7 @@ class Live {
       presence: (name, payload) => this.#receivePresence(name, payload),
       pinged: () => this.here(),
       refused: () => this.#refused(),
+      rights: () => restart(), // whatever is on screen, and in memory, was for somebody who might do other things
       state: () => { this.bar?.draw(); this.room?.drawPending() },
     })
     this.session = new Session({
