@@ -163,6 +163,29 @@ def old_keys(value):
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def smtp_url(value):
+    """The address of a mail server, or nothing: `smtp://name:password@mail.example.org:587`, or `smtps://`."""
+    value = value.strip()
+    if not value:
+        return value
+    remedy = "use smtp://name:password@mail.example.org:587, or smtps:// for TLS from the first byte"
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
+    except ValueError:  # the port is no number
+        whole = False
+    if not whole or parts.path.strip("/") or parts.query or bool(parts.username) != bool(parts.password):
+        raise Invalid(f"is no address of a mail server; {remedy}")  # not shown: it may hold a password
+    return value
+
+
+def mail_address(value):
+    value = value.strip()
+    if value and not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", value):
+        raise Invalid(f"is {value!r}; use a plain address, such as chat@example.org")
+    return value
+
+
 ROLES = ("web", "realtime", "jobs")
 
 
@@ -219,6 +242,10 @@ class Settings:
     auto_migrate: bool = setting("AUTO_MIGRATE", switch, "on", "bring the database up to date at start")
     trusted_proxies: int = setting("TRUSTED_PROXIES", whole(0, 8), "0", "how many proxies in front set X-Forwarded-*")
     graceful_timeout_seconds: int = setting("GRACEFUL_TIMEOUT", whole(1, 300), "15", "seconds a stop may take")
+    smtp_url: str = setting(
+        "SMTP_URL", smtp_url, "", "mail server, such as smtp://name:password@mail.example.org:587; empty: no mail"
+    )
+    mail_from: str = setting("MAIL_FROM", mail_address, "", "address that mail comes from")
     log_level: str = setting("LOG_LEVEL", one_of("debug", "info", "warning", "error"), "info", "how much the log says")
     access_log: bool = setting("ACCESS_LOG", switch, "off", "one line for each request, without query strings")
     metrics_token: str = setting("METRICS_TOKEN", text, "", "bearer token that may read /metrics; empty: owners only")
@@ -240,6 +267,10 @@ class Settings:
     )
     limit_handshake: Limit = setting(
         "LIMIT_HANDSHAKE", limit, "5000 + 2500/s", "websockets opened, by everybody together, in one process"
+    )
+    limit_reset: Limit = setting("LIMIT_RESET", limit, "3 + 3/h", "links for a new password, asked for one account")
+    limit_reset_address: Limit = setting(
+        "LIMIT_RESET_ADDRESS", limit, "10 + 20/h", "links for a new password, asked from one network address"
     )
     limit_sign_up: Limit = setting("LIMIT_SIGN_UP", limit, "20 + 20/h", "new accounts from one network address")
 
@@ -302,6 +333,8 @@ def load(environ=None):
                 f"WEB_CONCURRENCY={MOST_ON_SQLITE}"
             ]
         )
+    if values["smtp_url"] and not values["mail_from"]:
+        raise ConfigError(["SMTP_URL is set, but MAIL_FROM is empty. Set it to the address that mail comes from"])
     values["data_dir"] = values["data_dir"].absolute()
     values.setdefault("base_url", f"http://localhost:{values['port']}")
     values.setdefault("database_url", f"sqlite:///{values['data_dir'] / 'parley.db'}")

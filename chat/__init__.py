@@ -20,8 +20,11 @@ def create_app(settings=None, *, spawn=None):
     import config
     from chat import wiring
     from chat.accounts import signed_in
+    from chat.accounts.closing_views import bp as closing
+    from chat.accounts.closing_views import on_erase_page
+    from chat.accounts.link_views import bp as links
     from chat.accounts.views import bp as accounts
-    from chat.accounts.views import on_person_page
+    from chat.accounts.views import on_invitation_page, on_person_page
     from chat.api.views import bp as api
     from chat.cli import commands
     from chat.core import assets, compress, headers, policies, web
@@ -34,12 +37,16 @@ def create_app(settings=None, *, spawn=None):
     from chat.ops.views import bp as ops
     from chat.realtime.live import Live
     from chat.realtime.sse import EventStreams
+    from chat.rooms.actions.members import rooms_of_invite
     from chat.rooms.found import bp as site
+    from chat.rooms.invite_views import bp as invites
     from chat.rooms.presenter import rooms_of_person
     from chat.rooms.views import bp as rooms
     from chat.server import async_mode
     from chat.server.roles import OnlyRoles
     from chat.site.queries import the_site
+    from chat.transfer.export_views import bp as own_data
+    from chat.transfer.export_views import export_of
 
     settings = settings or config.load()
     app = Flask(__name__, root_path=None, template_folder="../templates", static_folder=None)
@@ -77,8 +84,10 @@ def create_app(settings=None, *, spawn=None):
     app.context_processor(lambda: {"site": None if g.pop("database_is_away", False) else the_site()})
     app.extensions["sidebar"] = sidebar_of_this_page
     on_person_page["rooms"] = rooms_of_person
+    on_invitation_page["rooms"] = lambda invite: [room.name for room in rooms_of_invite(invite)]
+    on_erase_page["export"] = export_of
 
-    for blueprint in (site, front, accounts, rooms, messages, api, ops):
+    for blueprint in (site, front, accounts, links, closing, invites, own_data, rooms, messages, api, ops):
         app.register_blueprint(blueprint)
     policies.refuse_undeclared(app)
 

@@ -3,14 +3,29 @@
 *within*: in the same transaction, before it commits; may write rows, does no I/O. *after*: when it has committed.
 """
 
-from chat.accounts.events import PersonChanged, PersonCreated, RoleChanged, SessionEnded, UserEnded
+from chat.accounts import letters
+from chat.accounts.actions import reset
+from chat.accounts.events import (
+    AccountClosed,
+    PersonChanged,
+    PersonCreated,
+    PersonErased,
+    RoleChanged,
+    SessionBegan,
+    SessionEnded,
+    UserEnded,
+)
 from chat.admin import audit
+from chat.admin.erasure import forget_reported
+from chat.core import jobs, mail
 from chat.core.transaction import on
+from chat.messages.actions import empty_later, empty_messages
 from chat.messages.events import MessageDeleted, MessageEdited, MessagePosted
-from chat.rooms.actions import join_default_rooms
+from chat.rooms.actions import join_first_rooms, leave_all_rooms, leave_rooms_later
 from chat.rooms.events import MemberChanged, PositionMoved, RoomChanged
 from chat.site.events import Audited, SiteChanged
 from chat.streams import log
+from chat.transfer import exports
 
 
 def attach(pump):
@@ -20,10 +35,19 @@ def attach(pump):
     on(RoomChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(MemberChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(PositionMoved, within=[log.write, pump.capture], after=[pump.wake])
-    on(PersonCreated, within=[log.write, pump.capture, join_default_rooms], after=[pump.wake])
+    on(PersonCreated, within=[log.write, pump.capture, join_first_rooms], after=[pump.wake])
     on(PersonChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(SessionEnded, within=[log.write, pump.capture], after=[pump.wake])
     on(RoleChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(UserEnded, within=[log.write, pump.capture], after=[pump.wake])
+    on(SessionBegan, within=[letters.about_new_device])
+    on(AccountClosed, within=[leave_rooms_later])
+    on(PersonErased, within=[empty_later, exports.end, forget_reported])
     on(SiteChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(Audited, within=[audit.write])
+
+    jobs.handle(mail.KIND, mail.handle_mail)
+    jobs.handle(reset.KIND, reset.send_reset)
+    jobs.handle("leave_rooms", leave_all_rooms)
+    jobs.handle("empty_messages", empty_messages)
+    jobs.handle(exports.KIND, exports.collect)

@@ -16,6 +16,7 @@ from chat.accounts.signed_in import cookie_name
 from chat.core.db import db
 from tests import databases, factories
 from tests.assertions import LiveClient
+from tests.mailbox import Mailbox
 
 BASE_URL = "http://localhost:5000"
 FIGURES = []  # what tests measured, in words, for the end of the report
@@ -120,6 +121,16 @@ def app(settings):
 def limits_on(app):
     """Switches the rate limits on, with their default values."""
     object.__setattr__(app.config["PARLEY"], "rate_limits", True)
+
+
+@pytest.fixture
+def mailbox(app):
+    """A mail server that this application uses. `run_due()` sends what waits; then see `mailbox.letters`."""
+    mailbox = Mailbox()
+    for name, value in (("smtp_url", mailbox.url), ("mail_from", "chat@tidewater.example")):
+        object.__setattr__(app.config["PARLEY"], name, value)
+    yield mailbox
+    mailbox.close()
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from chat.streams.log import ACCESS, SITE, Change
 
 @dataclass(frozen=True)
 class PersonCreated:
-    """Someone has an account now."""
+    """Someone has an account now; `invite_id`: by which invite they came, if by one."""
 
     user_id: int
     seq: int
+    invite_id: int | None = None
 
     def changes(self):
         return [Change(SITE, self.seq, "person", self.user_id)]
@@ -60,3 +61,29 @@ class RoleChanged:
 
     def changes(self):
         return [Change(ACCESS, self.seq, "role_changed", self.user_id)]
+
+
+@dataclass(frozen=True)
+class SessionBegan:
+    """Somebody signed in. `is_new`: on a device that they have not been seen on, while there are others."""
+
+    session_id: int
+    user_id: int
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class AccountClosed:
+    """Somebody can no longer come in, and their sessions have ended: what comes of it in the rooms follows."""
+
+    user_id: int
+    by_id: int
+
+
+@dataclass(frozen=True)
+class PersonErased:
+    """Nothing says any longer who somebody was. `empty`: what they wrote goes as well."""
+
+    user_id: int
+    by_id: int
+    empty: bool

@@ -2,7 +2,16 @@
 
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import HiddenField, IntegerField, PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import (
+    HiddenField,
+    IntegerField,
+    PasswordField,
+    RadioField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.validators import InputRequired, NumberRange, Optional
 
 from chat.accounts.actions.invites import LONGEST_DAYS, MOST_USES
@@ -58,6 +67,8 @@ class SignInForm(FlaskForm):
 
 
 class InviteForm(FlaskForm):
+    role = RadioField("Who comes", choices=[("member", "Members"), ("guest", "Guests")], default="member")
+    rooms = SelectMultipleField("Rooms", coerce=int)
     expires_days = IntegerField(
         "Works for", [Optional(), NumberRange(1, LONGEST_DAYS, f"Use a number from 1 to {LONGEST_DAYS}.")], default=7
     )
@@ -74,6 +85,8 @@ class ProfileForm(FlaskForm):
         render_kw={"maxlength": NAME_LENGTH},
     )
     username = StringField("User name", [required("Choose a user name.")], filters=[trimmed])
+    pronouns = StringField("Pronouns", filters=[trimmed], render_kw={"maxlength": NAME_LENGTH})
+    title = StringField("What you do", filters=[trimmed], render_kw={"maxlength": NAME_LENGTH})
     bio = TextAreaField("About")
     time_zone = SelectField("Time zone", choices=lambda: sorted(time_zones()))
 
@@ -90,3 +103,23 @@ class AvatarForm(FlaskForm):
 class PasswordForm(FlaskForm):
     current = PasswordField("Current password", [required("Give your current password.")])
     new = PasswordField("New password", [required("Choose a new password.")], render_kw={"minlength": MIN_LENGTH})
+
+
+class ForgotForm(FlaskForm):
+    email = StringField(
+        "E-mail", [required("Give the e-mail address of your account.")], filters=[trimmed],
+        render_kw={"type": "email", "maxlength": 254},
+    )  # fmt: skip
+
+
+class ResetForm(FlaskForm):
+    new = PasswordField("New password", [required("Choose a new password.")], render_kw={"minlength": MIN_LENGTH})
+
+
+class CloseForm(FlaskForm):
+    password = PasswordField("Password", [required("Give your password.")])
+
+
+class EraseForm(FlaskForm):
+    confirmation = StringField("User name", [required("Type the user name to confirm.")], filters=[trimmed])
+    messages = RadioField("What they wrote", choices=[("keep", "keep"), ("empty", "empty")], default="keep")

@@ -30,6 +30,11 @@ def person_name(typed, *, field="name"):
     return one_line(typed, field=field, missing="Give a name that people know you by.")
 
 
+def short_line(typed, *, field):
+    """A line about a person, such as what they do: as a name, but it may be left out."""
+    return one_line(typed, field=field, missing="") if (typed or "").strip() else ""
+
+
 def user_name(typed):
     """The user name as stored: lower case, without the @. Raises Invalid with what is allowed."""
     name = (typed or "").strip().removeprefix("@").lower()

@@ -43,6 +43,9 @@ class PersonInList(PersonView):
 
 @dataclass(frozen=True)
 class PersonPage(PersonInList):
+    title: str
+    pronouns: str
+    state: str  # open, closed, banned, erased
     bio: str
     local_time: str
     rooms: tuple
@@ -60,8 +63,15 @@ def present_page(user, *, rooms=()):
     moment = now().astimezone(zone_of(user))
     return PersonPage(
         **_plain(user), role=user.role, presence=presence_of(user),
-        bio=user.bio, local_time=f"{moment:%H:%M}", rooms=rooms,
+        title=user.title, pronouns=user.pronouns, state=_state(user), bio=user.bio,
+        local_time=f"{moment:%H:%M}", rooms=rooms,
     )  # fmt: skip
+
+
+def _state(user):
+    if user.erased_at:
+        return "erased"
+    return "banned" if user.banned_at else "closed" if user.deactivated_at else "open"
 
 
 def _plain(user):
@@ -102,6 +112,29 @@ def present_session(session, *, current, zone=UTC):
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class MoveView:
+    """What the first device shows of a move. `asker` None: no other device has asked yet."""
+
+    url: str | None  # None: the code was made in another browser, which shows it
+    until: str
+    asker: str | None = None
+    device: str = ""
+    address: str = ""
+    asked: str = ""
+    confirmed: bool = False
+
+
+def present_move(link, *, url, zone=UTC):
+    data = link.data
+    view = {"url": url, "until": f"{link.expires_at.astimezone(zone):%H:%M}", "confirmed": "confirmed_at" in data}
+    if "asker" in data:
+        asked = datetime.fromisoformat(data["asked_at"]).astimezone(zone)
+        view |= {"asker": data["asker"], "device": name_of_device(data["user_agent"]), "address": data["address"],
+                 "asked": f"{asked:%H:%M}"}  # fmt: skip
+    return MoveView(**view)
+
+
 def _ago(moment, zone):
     minutes = int((now() - moment).total_seconds() // 60)
     if minutes < 60:
@@ -127,6 +160,8 @@ class InviteView:
     created_by: PersonView
     used_by: tuple
     state: str  # open, expired, used up, revoked
+    role: str
+    rooms: tuple  # names of the rooms that it leads to, as far as the reader may see them
 
 
 @dataclass(frozen=True)
@@ -134,22 +169,28 @@ class InvitationView:
     """An invite as the person invited sees it."""
 
     by: PersonView
+    role: str
+    rooms: tuple  # names of the rooms they will start in
     expires_at: datetime | None
     remaining: int | None
 
 
-def present_invites(invites):
+def present_invites(invites, rooms):
+    """`rooms`: {id: name} of those that the reader may see."""
     came, base = used_by(invites), current_app.config["PARLEY"].base_url
     return [
         InviteView(
             id=i.id, url=base + i.path, uses=i.uses, max_uses=i.max_uses, expires_at=i.expires_at,
             created_by=present_person(i.created_by), used_by=tuple(map(present_person, came.get(i.id, []))),
-            state=state_of(i),
+            state=state_of(i), role=i.role, rooms=tuple(rooms[id] for id in i.room_ids or () if id in rooms),
         )
         for i in invites
     ]  # fmt: skip
 
 
-def present_invitation(invite):
+def present_invitation(invite, rooms=()):
     remaining = None if invite.max_uses is None else invite.max_uses - invite.uses
-    return InvitationView(by=present_person(invite.created_by), expires_at=invite.expires_at, remaining=remaining)
+    return InvitationView(
+        by=present_person(invite.created_by), role=invite.role, rooms=tuple(rooms), expires_at=invite.expires_at,
+        remaining=remaining,
+    )  # fmt: skip

@@ -7,7 +7,8 @@ from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from chat.accounts.circle import is_in_circle_of
-from chat.accounts.models import Invite, InviteUse, Session, User
+from chat.accounts.devices import name_of_device
+from chat.accounts.models import Invite, InviteUse, Link, Session, User
 from chat.accounts.policy import can_see_all_invites, can_see_invite, can_see_people
 from chat.core.authorize import authorize
 from chat.core.clock import now
@@ -15,6 +16,7 @@ from chat.core.db import db
 from chat.core.errors import NotFound
 from chat.core.ledger import read
 from chat.core.prepared import Prepared
+from chat.core.rate_limit import network_of
 from chat.streams.log import ACCESS
 from chat.streams.models import Stream
 
@@ -209,3 +211,40 @@ def used_by(invites):
     for use in uses:
         found.setdefault(use.invite_id, []).append(use.user)
     return found
+
+
+def link_by_secret(secret, purpose):
+    """The Link of this secret that works now, with its person. Raises NotFound, in the same words for every reason."""
+    link = db.session.scalars(
+        select(Link)
+        .where(Link.secret_hash == token_hash(secret), Link.purpose == purpose)
+        .where(Link.used_at.is_(None), Link.expires_at > now())
+        .options(joinedload(Link.user))
+    ).first()
+    if link is None or link.user.deactivated_at:
+        raise NotFound("This link works no longer, or never did. Ask for a new one.")
+    return link
+
+
+def open_links(user, *purposes):
+    """The links of a person that have neither been used nor run out."""
+    query = select(Link).where(Link.user_id == user.id, Link.used_at.is_(None), Link.expires_at > now())
+    return db.session.scalars(query.where(Link.purpose.in_(purposes)) if purposes else query).all()
+
+
+def was_seen(user, family, network):
+    """(whether this person has been signed in before, whether on such a device in such a network)."""
+    rows = db.session.execute(
+        select(Session.user_agent, Session.address).where(Session.user_id == user.id, Session.kind == "browser")
+    ).all()
+    known = {(name_of_device(agent), network_of(address)) for agent, address in rows}
+    return bool(rows), (family, network) in known
+
+
+def open_invites_of(user):
+    return db.session.scalars(select(Invite).where(Invite.created_by_id == user.id, Invite.revoked_at.is_(None))).all()
+
+
+def active_owners():
+    """Those who own the community and can come in."""
+    return db.session.scalars(select(User).where(User.role == "owner", User.deactivated_at.is_(None))).all()

@@ -4,12 +4,11 @@ from flask import Blueprint, current_app, g, redirect, request, send_file
 from flask_login import current_user
 
 from chat.accounts import actions, avatars
-from chat.accounts.forms import AvatarForm, InviteForm, PasswordForm, ProfileForm, RoleForm, SignInForm, SignUpForm
-from chat.accounts.policy import ROLES, can_give_role, can_invite, can_set_sign_up, can_step_down
+from chat.accounts.forms import AvatarForm, PasswordForm, ProfileForm, RoleForm, SignInForm, SignUpForm
+from chat.accounts.policy import ROLES, can_give_role, can_step_down, can_to
 from chat.accounts.presenter import (
     present_in_list,
     present_invitation,
-    present_invites,
     present_page,
     present_person,
     present_session,
@@ -17,8 +16,6 @@ from chat.accounts.presenter import (
 )
 from chat.accounts.queries import (
     invite_by_code,
-    invite_for,
-    invites_for,
     own_session,
     people_count,
     people_for,
@@ -29,7 +26,6 @@ from chat.accounts.queries import (
 from chat.accounts.return_path import return_path
 from chat.accounts.signed_in import drop_token, find_session, keep_token, signed_in, start_session, this_browser
 from chat.core import storage
-from chat.core.authorize import authorize
 from chat.core.errors import ChatError, Conflict, Invalid, NotFound, RateLimited
 from chat.core.policies import open_to
 from chat.core.rate_limit import limited
@@ -40,6 +36,7 @@ bp = Blueprint("accounts", __name__)
 
 # What later nouns add to a person's page: name in the template → function(actor, user). Filled in chat/wiring.py.
 on_person_page = {}
+on_invitation_page = {}  # "rooms" → function(invite): names of the rooms it leads to
 
 
 # Coming in and going out
@@ -98,7 +95,8 @@ def sign_up():
 def invitation(code):
     invite = invite_by_code(code)
     actions.refuse_unusable(invite)
-    return _new_account(present_invitation(invite), lambda **fields: actions.accept_invite(code, **fields))
+    rooms = on_invitation_page["rooms"](invite)
+    return _new_account(present_invitation(invite, rooms), lambda **fields: actions.accept_invite(code, **fields))
 
 
 def _new_account(invite, make):
@@ -124,40 +122,6 @@ def _new_account(invite, make):
     )
 
 
-# Inviting
-
-
-@bp.route("/invites", methods=["GET", "POST"])
-@signed_in
-@limited("change")
-def invites(actor):
-    authorize(can_invite(actor))
-    form = InviteForm()
-    if form.validate_on_submit():
-        actions.create_invite(actor, expires_days=form.expires_days.data, max_uses=form.max_uses.data)
-        return see_other("/invites", "The link is ready to copy.")
-    return render_page(
-        "accounts/invites.html", 422 if form.is_submitted() else 200,
-        form=form, invites=present_invites(invites_for(actor)), can_set_sign_up=bool(can_set_sign_up(actor)),
-    )  # fmt: skip
-
-
-@bp.post("/invites/<int:id>/revoke")
-@signed_in
-@limited("change")
-def revoke_invite(actor, id):
-    actions.revoke_invite(actor, invite_for(actor, id))
-    return see_other("/invites", "That link no longer works.")
-
-
-@bp.post("/invites/sign-up")
-@signed_in
-@limited("change")
-def set_sign_up(actor):
-    actions.set_sign_up(actor, request.form.get("sign_up", ""))
-    return see_other("/invites", "Saved.")
-
-
 # People
 
 
@@ -179,8 +143,9 @@ def person(actor, username):
 def _person_page(actor, user, form, status=200):
     more = {name: make(actor, user) for name, make in on_person_page.items()}
     roles = [role for role in ROLES if role == user.role or can_give_role(actor, user, role)]
+    may = {verb: bool(can_to(actor, verb, user)) for verb in ("help_sign_in", "deactivate", "erase")}
     return render_page(
-        "accounts/person.html", status, person=present_page(user, **more), form=form, roles=roles,
+        "accounts/person.html", status, person=present_page(user, **more), form=form, roles=roles, may=may,
         can_step_down=user.id == actor.id and bool(can_step_down(actor)),
     )  # fmt: skip
 
@@ -222,7 +187,7 @@ def step_down(actor):
 def profile(actor):
     form = ProfileForm(obj=actor)
     if form.validate_on_submit():
-        fields = {f: form[f].data for f in ("name", "username", "bio", "time_zone")}
+        fields = {f: form[f].data for f in ("name", "username", "pronouns", "title", "bio", "time_zone")}
         try:
             actions.update_profile(actor, **fields)
             return see_other("/settings/profile", "Saved.")
@@ -233,7 +198,7 @@ def profile(actor):
 
 def _profile_page(actor, form, avatar_form, status):
     return render_page(
-        "accounts/profile.html", status, form=form, avatar_form=avatar_form, person=present_person(actor)
+        "accounts/profile.html", status, form=form, avatar_form=avatar_form, person=present_page(actor)
     )
 
 
@@ -290,7 +255,8 @@ def security(actor):
 
 def _security_page(actor, form, status):
     zone, current = zone_of(actor), find_session()
-    sessions = [present_session(s, current=s.id == current.id, zone=zone) for s in sessions_of(actor)]
+    signed_in_at = [session for session in sessions_of(actor) if session.kind != "token"]
+    sessions = [present_session(s, current=s.id == current.id, zone=zone) for s in signed_in_at]
     sessions.sort(key=lambda view: not view.current)
     return render_page("accounts/security.html", status, form=form, sessions=sessions)
 

@@ -12,6 +12,7 @@ from chat.accounts.actions.sealed import reseal_all
 from chat.cli.doctor import doctor
 from chat.cli.epoch import epoch
 from chat.cli.flood import flood
+from chat.cli.mail import mail
 from chat.cli.people import people
 from chat.cli.seed import seed
 from chat.core.sealed import Unreadable
@@ -20,7 +21,7 @@ MASK = "•" * 8
 
 
 def register(app):
-    for command in (people, seed, flood, doctor, epoch, show_config, new_secret):
+    for command in (people, mail, seed, flood, doctor, epoch, show_config, new_secret):
         app.cli.add_command(command)
 
 
@@ -32,7 +33,7 @@ def show_config():
         value = getattr(settings, f.name)
         if f.name in ("secret_key", "secret_key_fallbacks", "metrics_token") and value:
             value = MASK
-        if f.name in ("database_url", "message_queue_url"):
+        if f.name in ("database_url", "message_queue_url", "smtp_url"):
             value = masked(value)
         click.echo(f"{f.metadata['env']:24}{shown(value)}")
 

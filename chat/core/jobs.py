@@ -60,6 +60,21 @@ def enqueue(kind, data=None, *, key=None, after=timedelta(0)):
     db.session.flush()
 
 
+def note(key, **progress):
+    """From within a handler: how far its job is, for pages that show it."""
+    with transaction():
+        job = db.session.scalars(select(Job).where(Job.key == key)).first()
+        if job is not None:
+            job.data = {**(job.data or {}), **progress}
+
+
+def noted(key):
+    """What the unfinished job of this key was given and has noted, with `error` when its last attempt failed; None when
+    there is none."""
+    job = db.session.scalars(select(Job).where(Job.key == key)).first()
+    return job and {**(job.data or {}), "error": job.error}
+
+
 def run_due(limit=20):
     """Do what is due, one after the other. Returns how many were taken."""
     done = 0
@@ -99,7 +114,7 @@ def _do(job):
         _failed(job_id, attempts, f"{type(error).__name__}: {error}"[:500])
     else:
         release()
-        _set(job_id, finished_at=now(), key=None, error=None)
+        _set(job_id, finished_at=now(), key=None, error=None, data=None)  # it may have held somebody's address
 
 
 def _failed(job_id, attempts, error):

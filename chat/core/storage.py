@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import contextmanager
 from pathlib import Path
 
 from flask import current_app
@@ -22,6 +23,22 @@ def save(kind, data, suffix):
     partial.write_bytes(data)
     os.replace(partial, directory / name)
     return name
+
+
+@contextmanager
+def new_file(kind, suffix):
+    """Yields (file, name) to write something large piece by piece. It is there, complete, once the block is left."""
+    directory = folder(kind)
+    directory.mkdir(parents=True, exist_ok=True)
+    name = secrets.token_urlsafe(16) + suffix
+    partial = directory / f".{name}"
+    try:
+        with open(partial, "wb") as file:
+            yield file, name
+        os.replace(partial, directory / name)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def path_of(kind, name):

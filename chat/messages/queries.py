@@ -254,6 +254,36 @@ def edits_of(message):
     return db.session.scalars(select(Edit).where(Edit.message_id == message.id).order_by(Edit.rev.desc())).all()
 
 
+def rooms_written_in(user_id):
+    """The ids of rooms that hold messages of this person."""
+    query = select(Message.room_id).where(Message.author_id == user_id, Message.deleted_at.is_(None)).distinct()
+    return sorted(db.session.scalars(query))
+
+
+def standing_messages_of(user_id, room_id, *, limit):
+    """Messages of one person in one room that are not deleted, the oldest first."""
+    query = select(Message).where(
+        Message.room_id == room_id, Message.author_id == user_id, Message.deleted_at.is_(None)
+    )
+    return db.session.scalars(query.order_by(Message.seq).limit(limit).options(*SHOWN)).all()
+
+
+def written_by(user_id, *, after=0, limit=500):
+    """What a person wrote, as rows, by id: those above `after` that are not deleted, with the room of each."""
+    query = (
+        select(Message.id, Message.room_id, Message.text, Message.created_at, Message.edited_at)
+        .add_columns(Room.name.label("room"))
+        .join(Room, Room.id == Message.room_id)
+        .where(Message.author_id == user_id, Message.id > after, Message.deleted_at.is_(None))
+    )
+    return db.session.execute(query.order_by(Message.id).limit(limit)).all()
+
+
+def count_written(user_id):
+    query = select(func.count()).select_from(Message)
+    return db.session.scalar(query.where(Message.author_id == user_id, Message.deleted_at.is_(None)))
+
+
 _PEOPLE = Prepared(
     select(User.id, User.name, User.username).where(
         User.username.in_(bindparam("usernames", expanding=True)),

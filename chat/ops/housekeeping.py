@@ -12,6 +12,7 @@ from chat.core.db import db
 from chat.core.failures import note_failure
 from chat.core.transaction import transaction
 from chat.streams import log as streams
+from chat.transfer import exports
 
 log = logging.getLogger(__name__)
 
@@ -47,4 +48,4 @@ class Housekeeping:
 
     def step(self):
         with self.app.app_context():
-            return tidy()
+            return tidy() + exports.tidy()

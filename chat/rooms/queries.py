@@ -50,6 +50,11 @@ def joined_room_for(actor, room_id):
     return room
 
 
+def rooms_by_id(ids):
+    """Those rooms of these ids that exist, for whoever has looked already whether they may be seen. One query."""
+    return db.session.scalars(select(Room).where(Room.id.in_(list(ids))).order_by(Room.name, Room.id)).all()
+
+
 def memberships(actor):
     """The actor's memberships with their rooms, by the room's name. One query."""
     return db.session.scalars(

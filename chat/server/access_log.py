@@ -5,20 +5,20 @@ import time
 
 from gunicorn.glogging import Logger
 
-INVITE = re.compile(r"(?<=/invite/)[^/ ]+")
+SECRET = re.compile(r"(?<=/invite/)[^/ ]+|(?<=/reset/)[^/ ]+|(?<=/move/)[^/ ]+")
 NONSENSE = "Invalid request from ip="  # how gunicorn's warnings about requests that are no HTTP begin
 NONSENSE_SECONDS = 10  # between two of them
 
 
 class AccessLogger(Logger):
-    """gunicorn's own, with the codes of invites left out: whoever reads the log could use them."""
+    """gunicorn's own, with the codes of invites and other links left out: whoever reads the log could use them."""
 
     _quiet_until = _unsaid = 0
 
     def atoms(self, resp, req, environ, request_time):
         atoms = super().atoms(resp, req, environ, request_time)
         for name in ("U", "r"):
-            atoms[name] = INVITE.sub("…", atoms[name] or "")
+            atoms[name] = SECRET.sub("…", atoms[name] or "")
         return atoms
 
     def warning(self, msg, *args, **kwargs):

@@ -13,7 +13,8 @@ from tests.conftest import at_once
 from tests.factories import say
 
 VALUES = {"room_id": 1, "message_id": 1, "user_id": 3, "invite_id": 1, "session_id": 1, "id": 1, "username": "bob",
-          "name": "none.webp", "code": "none", "path": "none.js", "hue": 205, "event": "read"}  # fmt: skip
+          "name": "none.webp", "code": "none", "path": "none.js", "hue": 205, "event": "read",
+          "secret": "none"}  # fmt: skip
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -121,7 +122,8 @@ def test_looking_changes_nothing(app, window):
 def test_whoever_is_not_signed_in_is_asked_to(app, client):
     open_to_all = {
         "site.setup", "accounts.sign_in", "accounts.sign_up", "accounts.invitation", "accounts.sign_out", "ops.healthz",
-        "ops.readyz", "ops.metrics", "accounts.avatar",  # invitations show them; their names cannot be guessed
+        "ops.readyz", "ops.metrics", "links.forgot", "links.reset", "links.arrive", "links.arrived",
+        "accounts.avatar",  # invitations show them; their names cannot be guessed
     }  # fmt: skip
     for method in ("GET", "POST"):
         for endpoint, path in addresses(app, method):

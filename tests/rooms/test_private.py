@@ -28,6 +28,7 @@ ROUTES = [
     ("POST", "/rooms/{room}/settings"),
     ("POST", "/rooms/{room}/archive"),
     ("POST", "/rooms/{room}/restore"),
+    ("POST", "/rooms/{room}/guest-link"),
     ("POST", "/rooms/{room}/read"),
     ("POST", "/rooms/{room}/unread"),
     ("POST", "/messages/{message}/edit"),

@@ -10,13 +10,14 @@ from chat.core.transaction import transaction
 from chat.streams.log import SITE, create, lock, next_seq
 
 
-def create_user(*, name, email, password_hash, username=None, role="member"):
+def create_user(*, name, email, password_hash, username=None, role="member", invite_id=None):
     """Make an account and return the User. Setup, invites, open sign-up and the command line all end here.
 
     It decides nothing about who may: its callers do. Part of a larger transaction or one of its own.
 
     username        left out or empty: one is made from the name.
     password_hash   from `passwords.hash_password`, made before any transaction.
+    invite_id       by which invite they come, if by one: it says which rooms they begin in
     Raises          Invalid naming the field; Conflict when the e-mail or the user name is somebody's.
     """
     name, email = person_name(name), email_address(email)
@@ -38,7 +39,7 @@ def create_user(*, name, email, password_hash, username=None, role="member"):
         db.session.add(user)
         db.session.flush()
         create(user.stream)
-        record(PersonCreated(user.id, user.v))
+        record(PersonCreated(user.id, user.v, invite_id))
     return user
 
 

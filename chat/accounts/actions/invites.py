@@ -15,12 +15,20 @@ from chat.streams.log import SITE, lock, next_seq
 LONGEST_DAYS, MOST_USES = 365, 10_000
 
 
-def create_invite(actor, *, expires_days=None, max_uses=None):
+INVITED_ROLES = ("member", "guest")
+
+
+def create_invite(actor, *, expires_days=None, max_uses=None, role="member", room_ids=None):
     """Make a link by which people can make accounts. Returns the Invite.
 
     expires_days   1 to 365; None: it never expires.
     max_uses       1 to 10,000; None: as many as like.
+    role           what they will be: member or guest
+    room_ids       where they will be from the start, for `rooms.actions.invite_to_rooms`, which has looked whether the
+                   actor may add people there; None: where everybody begins
     """
+    if role not in INVITED_ROLES:
+        raise Invalid("People are invited as members or as guests.", field="role")
     _refuse_outside(expires_days, LONGEST_DAYS, "expires_days")
     _refuse_outside(max_uses, MOST_USES, "max_uses")
     with transaction():
@@ -29,7 +37,7 @@ def create_invite(actor, *, expires_days=None, max_uses=None):
         moment = now()
         invite = Invite(
             code=secrets.token_urlsafe(16), created_by_id=actor.id, created_at=moment, max_uses=max_uses, uses=0,
-            expires_at=moment + timedelta(days=expires_days) if expires_days else None,
+            expires_at=moment + timedelta(days=expires_days) if expires_days else None, role=role, room_ids=room_ids,
         )  # fmt: skip
         db.session.add(invite)
         db.session.flush()
@@ -65,7 +73,7 @@ def set_sign_up(actor, sign_up):
 
 def state_of(invite):
     """What has become of an invite: "open", "expired", "used up" or "revoked"."""
-    if invite.revoked_at:
+    if invite.revoked_at or not can_invite(invite.created_by):  # who made it may not invite any more
         return "revoked"
     if invite.max_uses is not None and invite.uses >= invite.max_uses:
         return "used up"

@@ -1,7 +1,7 @@
 from chat.accounts.actions.create import refuse_taken
 from chat.accounts.avatars import KIND, SUFFIX, square
 from chat.accounts.events import PersonChanged
-from chat.accounts.names import about_oneself, person_name, time_zones, user_name
+from chat.accounts.names import about_oneself, person_name, short_line, time_zones, user_name
 from chat.accounts.policy import can_edit_profile
 from chat.core import storage
 from chat.core.authorize import authorize
@@ -11,9 +11,14 @@ from chat.core.transaction import transaction
 from chat.streams.log import SITE, lock, next_seq
 
 
-def update_profile(actor, *, name, username, bio, time_zone):
-    """Set what the actor says about themselves. Raises Invalid naming the field; Conflict for a taken user name."""
+def update_profile(actor, *, name, username, bio, time_zone, title=None, pronouns=None):
+    """Set what the actor says about themselves. Raises Invalid naming the field; Conflict for a taken user name.
+
+    title, pronouns   None: as they are
+    """
     name, username, bio = person_name(name), user_name(username), about_oneself(bio)
+    title = actor.title if title is None else short_line(title, field="title")
+    pronouns = actor.pronouns if pronouns is None else short_line(pronouns, field="pronouns")
     if time_zone not in time_zones():
         raise Invalid("Choose a time zone from the list.", field="time_zone")
     with transaction() as record:
@@ -23,6 +28,7 @@ def update_profile(actor, *, name, username, bio, time_zone):
             refuse_taken(username)
         visible = (name, username) != (actor.name, actor.username)
         actor.name, actor.username, actor.bio, actor.time_zone = name, username, bio, time_zone
+        actor.title, actor.pronouns = title, pronouns
         if visible:
             _number(record, actor)
 

@@ -4,14 +4,16 @@ from datetime import UTC, datetime, timedelta
 from flask import current_app
 from sqlalchemy import update
 
-from chat.accounts.events import SessionEnded, UserEnded
+from chat.accounts.devices import name_of_device
+from chat.accounts.events import SessionBegan, SessionEnded, UserEnded
 from chat.accounts.models import Session
 from chat.accounts.policy import can_end_session
-from chat.accounts.queries import sessions_of, token_hash
+from chat.accounts.queries import sessions_of, token_hash, was_seen
 from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import Busy, Unauthorized
+from chat.core.rate_limit import network_of
 from chat.core.transaction import transaction
 from chat.streams.log import ACCESS, lock, next_seq
 
@@ -25,18 +27,19 @@ def begin_session(user, *, address="", user_agent=""):
     Raises Unauthorized when the person was deactivated meanwhile.
     """
     token = secrets.token_urlsafe(32)
-    with transaction():
+    with transaction() as record:
         lock(user.stream)
         if user.deactivated_at:
             raise Unauthorized("This account is closed.")
         moment = now()
-        db.session.add(
-            Session(
-                token_hash=token_hash(token), user_id=user.id, address=address[:45], user_agent=user_agent[:400],
-                created_at=moment, seen_at=moment, expires_at=moment + LIFETIME,
-            )
+        before, seen = was_seen(user, name_of_device(user_agent), network_of(address))
+        session = Session(
+            token_hash=token_hash(token), user_id=user.id, address=address[:45], user_agent=user_agent[:400],
+            created_at=moment, seen_at=moment, expires_at=moment + LIFETIME,
         )  # fmt: skip
+        db.session.add(session)
         db.session.flush()
+        record(SessionBegan(session.id, user.id, is_new=before and not seen))
     return token
 
 

@@ -10,7 +10,7 @@ from chat.core.errors import Conflict, NotFound
 from chat.core.rate_limit import limiter, network_of
 from chat.core.transaction import transaction
 from chat.site.queries import the_site
-from chat.streams.log import SITE, lock
+from chat.streams.log import SITE, lock, room_stream
 
 CLOSED = "This community is joined by invite. Ask someone in it for a link."
 
@@ -38,10 +38,13 @@ def accept_invite(code, *, name, email, password, username=None, address=""):
     refuse_unusable(invite_by_code(code))
     password_hash = prepare_account(name=name, email=email, password=password, username=username, address=address)
     with transaction():
-        lock(SITE)  # of two who use the last place at once, the second sees it taken
-        invite = invite_by_code(code)
+        lock(*map(room_stream, invite_by_code(code).room_ids or ()), SITE)  # of two who use the last place at once,
+        invite = invite_by_code(code)  # the second sees it taken
         refuse_unusable(invite)
-        user = create_user(name=name, username=username, email=email, password_hash=password_hash)
+        user = create_user(
+            name=name, username=username, email=email, password_hash=password_hash, role=invite.role,
+            invite_id=invite.id,
+        )  # fmt: skip
         invite.uses += 1
         db.session.add(InviteUse(invite_id=invite.id, user_id=user.id, used_at=now()))
         db.session.flush()

@@ -19,11 +19,16 @@ def delete_message(actor, message):
         authorize(can_delete(actor, message))
         if message.deleted_at:
             return message
-        seq = next_seq(message.room.stream)
-        message.deleted_at, message.deleted_by_id, message.v = now(), actor.id, seq
-        message.text = message.html = ""
-        message.mentions, message.mentions_room = [], False
-        db.session.execute(delete(Edit).where(Edit.message_id == message.id))
-        db.session.flush()
-        record(MessageDeleted(message.id, message.room_id, seq))
+        take_text(record, message, by_id=actor.id)
     return message
+
+
+def take_text(record, message, *, by_id):
+    """Inside a transaction that has locked the room: all that a message said goes, at the room's next number."""
+    seq = next_seq(message.room.stream)
+    message.deleted_at, message.deleted_by_id, message.v = now(), by_id, seq
+    message.text = message.html = ""
+    message.mentions, message.mentions_room = [], False
+    db.session.execute(delete(Edit).where(Edit.message_id == message.id))
+    db.session.flush()
+    record(MessageDeleted(message.id, message.room_id, seq))

@@ -1,13 +1,23 @@
-from chat.accounts.models import User
+from chat.accounts.models import Invite, User
+from chat.accounts.queries import user_by_id
 from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import Conflict, Invalid, NotFound
+from chat.core.jobs import enqueue
 from chat.core.transaction import transaction
 from chat.rooms.events import MemberChanged
 from chat.rooms.models import Membership, Position
 from chat.rooms.policy import ROLES, can_remove, may
-from chat.rooms.queries import members, membership_of, position_of, public_room_named, room_for
+from chat.rooms.queries import (
+    joined_numbers,
+    members,
+    membership_of,
+    position_of,
+    public_room_named,
+    room_for,
+    rooms_by_id,
+)
 from chat.streams.log import lock, next_seq
 
 
@@ -38,11 +48,11 @@ def enter(record, room, user, *, role, by):
     return membership
 
 
-def _exit(record, room, membership, *, by):
+def _exit(record, room, membership, *, by_id):
     seq, user_seq = next_seq(room.stream), next_seq(membership.user.stream)
     membership.role, membership.v, membership.v_me, membership.since = None, seq, user_seq, now()
     db.session.flush()
-    record(MemberChanged(room.id, membership.user_id, seq, user_seq, "left", by.id))
+    record(MemberChanged(room.id, membership.user_id, seq, user_seq, "left", by_id))
 
 
 def join_room(actor, room):
@@ -64,7 +74,7 @@ def leave_room(actor, room):
         authorize(may(actor, room, "leave"))
         membership = membership_of(actor, room)
         _keep_an_owner(room, membership, "Make someone else an owner before you leave; the others need one.")
-        _exit(record, room, membership, by=actor)
+        _exit(record, room, membership, by_id=actor.id)
 
 
 def add_member(actor, room, person):
@@ -90,7 +100,7 @@ def remove_member(actor, room, person):
         membership = _present_member(room, person)
         authorize(can_remove(actor, membership))
         _keep_an_owner(room, membership, f"{person.name} is the only owner. Make someone else an owner first.")
-        _exit(record, room, membership, by=actor)
+        _exit(record, room, membership, by_id=actor.id)
 
 
 def set_role(actor, room, person, role):
@@ -128,14 +138,57 @@ def _keep_an_owner(room, membership, refusal):
         raise Conflict(refusal)
 
 
-def join_default_rooms(event, transaction):
-    """Subscriber: whoever gets an account is in `general` from the start. Guests are only where they are invited to,
-    bots where they are added."""
-    room = public_room_named("general")
+def join_first_rooms(event, transaction):
+    """Subscriber of PersonCreated: members are in `general` from the start, and in the rooms of their invite; guests
+    in those alone. What whoever made the invite may not do by now, the invite cannot do either."""
     user = db.session.get(User, event.user_id)
-    if user.role in ("guest", "bot"):
+    invite = event.invite_id and db.session.get(Invite, event.invite_id)
+    rooms = rooms_of_invite(invite) if invite else []
+    if user.role == "guest" and invite and not rooms:
+        raise NotFound("That invite leads to no room any more. Ask for a new link.")
+    if user.role not in ("guest", "bot") and not (invite and invite.room_ids):
+        rooms = [room for room in (public_room_named("general"),) if room and not room.archived_at]
+    for room in sorted(rooms, key=lambda room: room.id):
+        found = membership_of(user, room)
+        if not (found and found.role):
+            lock(room.stream, user.stream)
+            enter(transaction, room, user, role="member", by=invite.created_by if invite else user)
+
+
+def rooms_of_invite(invite):
+    """The rooms that whoever comes by this invite will be in: those that who made it may still add people to."""
+    by = invite.created_by
+    return [room for room in rooms_by_id(invite.room_ids or ()) if may(by, room, "add") and not by.deactivated_at]
+
+
+def leave_rooms_later(event, _transaction):
+    """Subscriber of AccountClosed: the rooms are left one by one, by a job, each in a transaction of its own."""
+    enqueue("leave_rooms", {"user": event.user_id, "by": event.by_id}, key=f"leave_rooms:{event.user_id}")
+
+
+def leave_all_rooms(data):
+    """The job: take somebody whose account is closed out of their rooms. Those who own a room alone hand it on."""
+    user = user_by_id(data["user"])
+    for room_id in sorted(joined_numbers(user.id)):
+        with transaction() as record:
+            room = rooms_by_id([room_id])[0]
+            lock(room.stream, user.stream)
+            membership = membership_of(user, room)
+            if not user.deactivated_at:  # opened again meanwhile
+                return
+            if membership.role:
+                _hand_on(record, room, membership, by_id=data["by"])
+                _exit(record, room, membership, by_id=data["by"])
+
+
+def _hand_on(record, room, membership, *, by_id):
+    """Make whoever has been in the room for longest its owner, if nobody else owns it."""
+    others = [m for m in members(room) if m.user_id != membership.user_id]
+    if membership.role != "owner" or any(m.role == "owner" for m in others):
         return
-    found = room and membership_of(user, room)
-    if room is not None and not room.archived_at and not (found and found.role):
-        lock(room.stream, user.stream)
-        enter(transaction, room, user, role="member", by=user)
+    heirs = [m for m in others if m.user.role not in ("guest", "bot") and not m.user.deactivated_at]
+    if heirs:
+        heir = min(heirs, key=lambda m: (m.role != "moderator", m.since, m.user_id))
+        heir.role, heir.v = "owner", next_seq(room.stream)
+        db.session.flush()
+        record(MemberChanged(room.id, heir.user_id, heir.v, None, "role", by_id))

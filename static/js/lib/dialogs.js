@@ -31,12 +31,12 @@ document.addEventListener("keydown", (event) => {
 // Before Turbo and the form itself hear of it.
 document.addEventListener("submit", async (event) => {
   const form = event.target
-  const { confirm: question, confirmLabel: label, isConfirmed } = form.dataset
+  const { confirm: question, confirmAbout: about, confirmLabel: label, isConfirmed } = form.dataset
   if (!question || isConfirmed) return delete form.dataset.isConfirmed
   event.preventDefault()
   event.stopPropagation()
   const { submitter } = event
-  if (!await confirm(question, { label })) return submitter?.focus()
+  if (!await confirm(question, { label, about })) return submitter?.focus()
   form.dataset.isConfirmed = "yes"
   form.requestSubmit(submitter)
 }, true)

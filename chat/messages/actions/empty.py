@@ -1,0 +1,38 @@
+"""Taking away all that an erased person wrote, room by room."""
+
+from chat.core.jobs import enqueue
+from chat.core.transaction import transaction
+from chat.messages.actions.delete import take_text
+from chat.messages.queries import rooms_written_in, standing_messages_of
+from chat.streams.log import lock, room_stream
+
+KIND = "empty_messages"
+STEP = 50  # messages in one transaction, so that nobody in the room waits for it
+MOST = 200  # transactions in one call
+
+
+def empty_later(event, _transaction):
+    """Subscriber of PersonErased."""
+    if event.empty:
+        enqueue(KIND, {"user": event.user_id, "by": event.by_id})
+
+
+def empty_messages(data):
+    """The job: every message of the person becomes what a deleted one is. Begun again, it goes on where it stopped."""
+    steps = 0
+    for room_id in rooms_written_in(data["user"]):
+        while _empty_some(room_id, data["user"], by_id=data["by"]):
+            steps += 1
+            if steps == MOST:
+                with transaction():
+                    enqueue(KIND, data)
+                return
+
+
+def _empty_some(room_id, user_id, *, by_id):
+    with transaction() as record:
+        lock(room_stream(room_id))
+        found = standing_messages_of(user_id, room_id, limit=STEP)
+        for message in found:
+            take_text(record, message, by_id=by_id)
+    return len(found)

@@ -1,0 +1,1 @@
+"""Taking what is here elsewhere."""

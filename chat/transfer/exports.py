@@ -1,0 +1,173 @@
+"""A person's own data as a file: collected by a job, fetched by whoever asked for it, deleted after a week.
+
+Somebody else who asks for it, before they erase the person, gets what they may see anyway: the profile, and what the
+person wrote in rooms that are open to the asker. Private rooms and sessions are in it for the person alone.
+"""
+
+import json
+import logging
+import zipfile
+from datetime import timedelta
+
+from chat.accounts.devices import name_of_device
+from chat.accounts.policy import can_to
+from chat.accounts.queries import user_by_id
+from chat.admin.models import Export
+from chat.core import jobs, storage
+from chat.core.authorize import authorize
+from chat.core.blocking import run_blocking
+from chat.core.clock import iso, now
+from chat.core.db import db
+from chat.core.transaction import release, transaction
+from chat.messages.queries import count_written, written_by
+from chat.rooms.policy import may
+from chat.site.events import Audited
+from chat.streams.log import lock
+from chat.transfer.queries import all_memberships_of, all_sessions_of, newest_export, own_exports_of, run_out
+
+log = logging.getLogger(__name__)
+
+KIND, FOLDER, SUFFIX = "export", "exports", ".zip"
+KEPT = timedelta(days=7)
+PAGE = 500  # messages at once
+
+
+def request_export(actor, user):
+    """Have a person's data collected and return the Export. One that is being collected already is returned as it is.
+
+    Raises Forbidden unless it is the actor's own, or of somebody whom the actor may erase.
+    """
+    with transaction() as record:
+        lock(actor.stream)
+        if user.id != actor.id:
+            authorize(can_to(actor, "erase", user))
+        found = newest_export(actor, user)
+        if found and not found.ready_at:
+            return found
+        if found:
+            found.expires_at = now()  # the new one takes its place
+        export = Export(user_id=user.id, created_by_id=actor.id, created_at=now())
+        db.session.add(export)
+        db.session.flush()
+        jobs.enqueue(KIND, {"export": export.id}, key=key_of(export))
+        record(Audited(actor.id, "export_requested", "user", user.id))
+    return export
+
+
+def key_of(export):
+    return f"export:{export.id}"
+
+
+def progress_of(export):
+    """(messages collected, messages in all) while it is being collected; None before and after."""
+    found = jobs.noted(key_of(export)) or {}
+    return (found["done"], found["of"]) if "of" in found else None
+
+
+def collect(data):
+    """The job: write the file. Begun again after a crash it starts over, as no half file is kept."""
+    export = db.session.get(Export, data["export"])
+    if export is None or export.ready_at:
+        return
+    user, by, key = user_by_id(export.user_id), user_by_id(export.created_by_id), key_of(export)
+    if user.erased_at:
+        return
+    export_id, user_id, count, hidden = export.id, user.id, count_written(user.id), _hidden_from(by, user)
+    parts = {"profile.json": _profile(user), "memberships.json": _memberships(user, hidden)}
+    if by.id == user.id:
+        parts["sessions.json"] = _sessions(user)
+    release()
+    with storage.new_file(FOLDER, SUFFIX) as (file, name):
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for title, part in parts.items():
+                archive.writestr(title, _json(part))
+            with archive.open("messages.json", "w", force_zip64=True) as messages:
+                for number, text in _messages(user_id, hidden):
+                    run_blocking(messages.write, text)
+                    jobs.note(key, done=number, of=count)
+        size = file.tell()
+    try:
+        with transaction():
+            export = db.session.get(Export, export_id)
+            export.blob, export.size_bytes, export.ready_at, export.expires_at = name, size, now(), now() + KEPT
+    except BaseException:
+        storage.forget(FOLDER, name)
+        raise
+
+
+def _hidden_from(by, user):
+    """The ids of rooms that whoever asked may not see, though the person was in them."""
+    if by.id == user.id:
+        return set()
+    return {room.id for _, room in all_memberships_of(user.id) if not may(by, room, "see")}
+
+
+def _profile(user):
+    names = ("id", "name", "username", "email", "role", "title", "pronouns", "bio", "time_zone")
+    return {**{name: getattr(user, name) for name in names}, "created_at": iso(user.created_at)}
+
+
+def _memberships(user, hidden):
+    return [
+        {"room_id": room.id, "room": room.name, "kind": room.kind, "role": m.role, "since": iso(m.since)}
+        for m, room in all_memberships_of(user.id)
+        if room.id not in hidden
+    ]
+
+
+def _sessions(user):
+    return [
+        {
+            "device": name_of_device(s.user_agent), "user_agent": s.user_agent, "address": s.address, "kind": s.kind,
+            "name": s.name, "began_at": iso(s.created_at), "last_used_at": iso(s.seen_at),
+            "ended_at": iso(s.revoked_at),
+        }
+        for s in all_sessions_of(user.id)
+    ]  # fmt: skip
+
+
+def _messages(user_id, hidden):
+    """(how many so far, bytes) until the whole list has been given."""
+    number, last, before = 0, 0, "["
+    while found := written_by(user_id, after=last, limit=PAGE):
+        last, number = found[-1].id, number + len(found)
+        shown = [_message(row) for row in found if row.room_id not in hidden]
+        release()
+        if shown:
+            yield number, (before + "\n" + ",\n".join(map(_line, shown))).encode()
+            before = ","
+    release()
+    yield number, b"[]\n" if before == "[" else b"\n]\n"
+
+
+def _message(row):
+    return {
+        "id": row.id, "room_id": row.room_id, "room": row.room, "text": row.text, "created_at": iso(row.created_at),
+        "edited_at": iso(row.edited_at),
+    }  # fmt: skip
+
+
+def _line(value):
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _json(value):
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def end(event, _transaction):
+    """Subscriber of PersonErased: what the person had collected themselves goes. What was collected before erasing
+    them, to be handed over, is left to whoever did."""
+    for export in own_exports_of(event.user_id):
+        export.expires_at = now()
+
+
+def tidy(limit=100):
+    """Delete files whose time is over. Returns how many."""
+    with transaction():
+        names = [export.blob for export in run_out(limit)]
+        for export in run_out(limit):
+            db.session.delete(export)
+    for name in filter(None, names):
+        storage.forget(FOLDER, name)
+    return len(names)

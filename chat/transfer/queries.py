@@ -1,0 +1,44 @@
+from sqlalchemy import select
+
+from chat.accounts.models import Session
+from chat.admin.models import Export
+from chat.core.clock import now
+from chat.core.db import db
+from chat.core.errors import NotFound
+from chat.rooms.models import Membership, Room
+
+NONE = "There is no such file. It may have been deleted after its time."
+
+
+def export_for(actor, export_id):
+    """An export that the actor asked for, and can fetch. Raises NotFound otherwise, in the same words in each case."""
+    export = db.session.get(Export, export_id) if 0 < export_id < 2**31 else None
+    if export is None or export.created_by_id != actor.id or not export.blob or export.expires_at <= now():
+        raise NotFound(NONE)
+    return export
+
+
+def newest_export(actor, user):
+    """The last export of a person's data that the actor asked for and that has not run out; None without one."""
+    query = select(Export).where(Export.user_id == user.id, Export.created_by_id == actor.id)
+    export = db.session.scalars(query.order_by(Export.id.desc()).limit(1)).first()
+    return None if export is None or (export.expires_at and export.expires_at <= now()) else export
+
+
+def own_exports_of(user_id):
+    return db.session.scalars(select(Export).where(Export.user_id == user_id, Export.created_by_id == user_id)).all()
+
+
+def run_out(limit):
+    """Exports whose time is over."""
+    return db.session.scalars(select(Export).where(Export.expires_at <= now()).limit(limit)).all()
+
+
+def all_sessions_of(user_id):
+    return db.session.scalars(select(Session).where(Session.user_id == user_id).order_by(Session.id)).all()
+
+
+def all_memberships_of(user_id):
+    """(membership, room), also of rooms that somebody has left."""
+    query = select(Membership, Room).join(Membership.room).where(Membership.user_id == user_id)
+    return db.session.execute(query.order_by(Room.name, Room.id)).all()
