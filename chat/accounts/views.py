@@ -96,6 +96,8 @@ def invitation(code):
     invite = invite_by_code(code)
     actions.refuse_unusable(invite)
     rooms = on_invitation_page["rooms"](invite)
+    if invite.role == "guest" and not rooms:
+        raise NotFound("That invite leads to no room any more. Ask for a new link.")
     return _new_account(present_invitation(invite, rooms), lambda **fields: actions.accept_invite(code, **fields))
 
 

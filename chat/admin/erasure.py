@@ -13,8 +13,9 @@ def forget_reported(event, _transaction):
     if event.empty:
         theirs = select(Message.id).where(Message.author_id == event.user_id)
         db.session.execute(
-            update(Report).where(Report.message_id.in_(theirs)).values(text="").execution_options(
-                synchronize_session="fetch"
-            )
+            update(Report)
+            .where(Report.message_id.in_(theirs))
+            .values(text="")
+            .execution_options(synchronize_session="fetch")
         )
         db.session.execute(delete(RemovedText).where(RemovedText.message_id.in_(theirs)))

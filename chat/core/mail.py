@@ -12,6 +12,7 @@ import logging
 import smtplib
 import ssl
 import threading
+import time
 from contextlib import contextmanager, suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -32,6 +33,7 @@ KIND = "mail"
 SUBJECT_LENGTH = 200
 STEP_SECONDS = 10  # the longest silence of a mail server
 WHOLE_SECONDS = 30  # and the longest that one mail may take
+AWAY_SECONDS = 30  # for which a server that could not be reached is not tried again
 PORTS = {"smtp": 587, "smtps": 465}
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -61,6 +63,8 @@ def deliver(to, subject, template, **values):
     Raises MailError when it may do so later. Nothing of the database is held while it waits.
     """
     message = compose(to, subject, template, **values)
+    if time.monotonic() < current_app.extensions.get("mail_away_until", 0):  # other work waits behind this job
+        raise MailError("The mail server was away a moment ago")
     release()
     try:
         with _connection(current_app.config["PARLEY"].smtp_url) as smtp:
@@ -71,6 +75,8 @@ def deliver(to, subject, template, **values):
             return False
         raise MailError(f"The mail server asks to try later: {_codes(error)}") from error
     except (smtplib.SMTPException, OSError) as error:
+        if not isinstance(error, smtplib.SMTPResponseException | smtplib.SMTPNotSupportedError):
+            current_app.extensions["mail_away_until"] = time.monotonic() + AWAY_SECONDS
         raise MailError(f"The mail server did not take a mail: {type(error).__name__}") from error  # no address in it
     return True
 

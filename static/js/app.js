@@ -15,6 +15,7 @@ import PasswordController from "parley/controllers/password_controller"
 import RoomController from "parley/controllers/room_controller"
 import SidebarController from "parley/controllers/sidebar_controller"
 import WaitController from "parley/controllers/wait_controller"
+import WatchController from "parley/controllers/watch_controller"
 
 document.documentElement.classList.add("js")
 
@@ -31,6 +32,7 @@ for (const [name, controller] of Object.entries({
   jump: JumpController,
   password: PasswordController,
   wait: WaitController,
+  watch: WatchController,
 })) application.register(name, controller)
 application.start()
 

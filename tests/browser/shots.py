@@ -13,7 +13,9 @@ from pathlib import Path
 from flask_migrate import upgrade
 from playwright.sync_api import expect, sync_playwright
 
+from chat.accounts.actions import begin_move, begin_session, make_reset_link
 from chat.accounts.actions.invites import create_invite, set_sign_up
+from chat.accounts.queries import live_session
 from chat.core.db import db
 from chat.messages.models import Edit, Message
 from chat.rooms.actions import mark_unread
@@ -28,6 +30,7 @@ SIZES = {"1440": (1440, 900), "1024": (1024, 768), "390": (390, 844)}
 SECRET = "a key for tests, long enough for the check"
 THOUGHT = "The gauge at the old pier read low again, and nobody could say whether it was the float or the tide. "
 LONG = "\n\n".join(["Thoughts on the season, at some length.", *(f"{n}. {THOUGHT * 6}" for n in range(1, 19))])
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1"
 RTL = "שלום לכולם! הגלאי ברציף **עובד** שוב, ראו `tide.py`\n\nمرحبا بالجميع، القراءة اليوم ١٢٫٤ متر"
 
 
@@ -64,6 +67,8 @@ class Studio:
             self.visited = next((r.path for r in rooms.values() if r.id not in joined and r.kind == "public"), None)
             self.invite = create_invite(mirela, expires_days=7, max_uses=5).code
             set_sign_up(mirela, "open")
+            self.reset = make_reset_link(mirela, person("kwabena")).removeprefix(server.url)
+            self.arrive = f"/move/{begin_move(mirela, live_session(begin_session(mirela)))}"
 
     def take(self, name, place, username="mirela", *, before=None, at=None, size=None, theme=None):
         if self.words and not any(word in name for word in self.words):
@@ -126,6 +131,18 @@ def visit_all(studio):
     studio.take("room-settings", f"{studio.owner_of}/settings")
     studio.take("profile", "/settings/profile")
     studio.take("security", "/settings/security")
+    studio.take("move", "/settings/move")
+    studio.take("move-code", "/settings/move", before=lambda window: click(window, "Show a code", ".qr"))
+    studio.take("move-asked", "/settings/move", before=somebody_asks)
+    studio.take("data", "/settings/data")
+    studio.take("data-ready", "/settings/data", before=lambda window: click(window, "Collect", ".button--primary"))
+    studio.take("close", "/settings/close")
+    studio.take("person-owner", "/people/kwabena", "amara")
+    studio.take("sign-in-link", "/people/kwabena", "amara", before=lambda window: click(window, "Make a link", "#link"))
+    studio.take("erase", "/people/kwabena/erase", "amara")
+    studio.take("forgot", "/forgot", None)
+    studio.take("reset", studio.reset, None)
+    studio.take("arrive", studio.arrive, None)
     studio.take("people", "/people")
     studio.take("people-none", "/people?q=zzz")
     studio.take("person", "/people/amara")
@@ -141,6 +158,23 @@ def visit_all(studio):
     studio.take("error-403", f"/messages/{studio.mine}/edit", "noa")
     studio.take("error-413", "/settings/profile", before=too_large)
     studio.take("error-429", "/rooms", before=too_fast)
+
+
+def click(window, words, until):
+    window.page.get_by_role("button", name=words).click()
+    expect(window.find(until).first).to_be_visible()
+
+
+def somebody_asks(window):
+    """Another browser opens the code of this one, and asks."""
+    click(window, "Show a code", ".qr")
+    address = window.page.get_by_role("textbox", name="Link for the other device").input_value()
+    phone = window.page.context.browser.new_context(user_agent=PHONE).new_page()
+    phone.goto(address)
+    phone.get_by_role("button", name="Ask to sign in").click()
+    window.page.reload()
+    expect(window.page.get_by_role("heading", name="Is this you?")).to_be_visible()
+    phone.context.close()
 
 
 def to_the_end(window):

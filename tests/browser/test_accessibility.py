@@ -7,7 +7,9 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import text
 
+from chat.accounts.actions import begin_move, begin_session, make_reset_link
 from chat.accounts.actions.invites import create_invite, set_sign_up
+from chat.accounts.queries import live_session
 from chat.core.db import db
 from chat.messages.actions import delete_message, edit_message
 from chat.messages.queries import message_for
@@ -62,7 +64,12 @@ def scene(server):
         invite = create_invite(person("ada"), expires_days=7, max_uses=3)
         set_sign_up(person("ada"), "open")
         here = Room(server, room.id, room.name)
-        paths = {"room": room.path, "archived": archived.path, "empty": empty.path, "invite": f"/invite/{invite.code}"}
+        links = {
+            "reset": f"/reset/{make_reset_link(person('ada'), person('carol')).rpartition('/')[2]}",
+            "move": f"/move/{begin_move(alice, live_session(begin_session(alice)))}",
+        }
+        links["invite"] = f"/invite/{invite.code}"
+        paths = {**links, "room": room.path, "archived": archived.path, "empty": empty.path}
     here.say("bob", "Good morning **all**", "@alice have you seen `tides.py`?", days_ago=1)
     code = "```python\ndef high(water):\n    return 'now'  # soon\n```"
     _, gone, mine = here.say("alice", code, "Gone", "Nearly right")
@@ -90,15 +97,23 @@ PAGES = {
     "room settings, to a member": ("bob", "{room}/settings"),
     "the profile": ("alice", "/settings/profile"),
     "security": ("alice", "/settings/security"),
+    "another device": ("alice", "/settings/move"),
+    "one's data": ("alice", "/settings/data"),
+    "closing one's account": ("alice", "/settings/close"),
     "people": ("bob", "/people"),
     "nobody by that name": ("bob", "/people?q=zzz"),
     "a person": ("bob", "/people/alice"),
     "oneself": ("alice", "/people/alice"),
+    "a person, to an owner": ("ada", "/people/bob"),
+    "erasing a person": ("ada", "/people/bob/erase"),
     "invites": ("ada", "/invites"),
     "editing": ("alice", "/messages/{mine}/edit"),
     "deleting": ("alice", "/messages/{mine}/delete"),
     "what it said before": ("alice", "/messages/{mine}/history"),
     "signing in": (None, "/login"),
+    "a forgotten password": (None, "/forgot"),
+    "a new password": (None, "{reset}"),
+    "arriving on another device": (None, "{move}"),
     "signing up": (None, "/signup"),
     "an invitation": (None, "{invite}"),
     "not allowed": ("bob", "/messages/{mine}/edit"),

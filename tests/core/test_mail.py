@@ -143,6 +143,19 @@ def test_a_server_that_is_away_says_so_without_the_password(app):
         deliver("alice@example.org", "Hello", "test", community="Tidewater")
 
 
+def test_a_server_that_is_away_is_left_alone_for_a_while_so_that_other_work_does_not_wait(app, mailbox):
+    set_to(app, smtp_url=f"smtp://127.0.0.1:{free_port()}")
+    with pytest.raises(MailError, match="ConnectionRefusedError"):
+        deliver("alice@example.org", "Hello", "test", community="Tidewater")
+    set_to(app, smtp_url=mailbox.url)
+    with pytest.raises(MailError, match="away a moment ago"):
+        deliver("alice@example.org", "Hello", "test", community="Tidewater")
+    assert mailbox.letters == []
+
+    app.extensions["mail_away_until"] -= mail.AWAY_SECONDS
+    assert deliver("alice@example.org", "Hello", "test", community="Tidewater")
+
+
 def test_it_signs_in_with_the_name_and_the_password_of_the_address(app, mailbox):
     set_to(app, smtp_url=mailbox.url.replace("smtp://", "smtp://chat%40tidewater:p%2Fss%3Aword@"))
     assert deliver("alice@example.org", "Hello", "test", community="Tidewater")

@@ -71,13 +71,14 @@ def test_what_the_inviter_may_no_longer_do_the_invite_cannot_do_either(alice, bo
     assert rooms_of(grace) == {general.id}
 
 
-def test_a_guest_whose_rooms_are_all_gone_gets_no_account(alice, bob, workshop):
+def test_a_guest_whose_rooms_are_all_gone_gets_no_account(client, alice, bob, workshop):
     add_member(alice, workshop, bob)
     invite = invite_to_rooms(bob, [workshop], role="guest")
     remove_member(alice, workshop, bob)
 
     with pytest.raises(NotFound):
         accept_invite(invite.code, **GRACE)
+    assert client.get(invite.path).status_code == 404
     assert user_by_email(GRACE["email"]) is None
     assert db.session.get(Invite, invite.id).uses == 0
 
