@@ -4,7 +4,7 @@
 """
 
 from chat.accounts import letters
-from chat.accounts.actions import reset
+from chat.accounts.actions import email, reset
 from chat.accounts.events import (
     AccountClosed,
     PersonChanged,
@@ -48,6 +48,7 @@ def attach(pump):
 
     jobs.handle(mail.KIND, mail.handle_mail)
     jobs.handle(reset.KIND, reset.send_reset)
+    jobs.handle(email.KIND, email.send_confirmation)
     jobs.handle("leave_rooms", leave_all_rooms)
     jobs.handle("empty_messages", empty_messages)
     jobs.handle(exports.KIND, exports.collect)

@@ -112,6 +112,10 @@ class ForgotForm(FlaskForm):
     )  # fmt: skip
 
 
+class EmailForm(ForgotForm):
+    password = PasswordField("Password", [required("Give your password.")])
+
+
 class ResetForm(FlaskForm):
     new = PasswordField("New password", [required("Choose a new password.")], render_kw={"minlength": MIN_LENGTH})
 

@@ -6,9 +6,10 @@ from flask_login import current_user
 from markupsafe import Markup
 
 from chat.accounts import actions
+from chat.accounts.actions.email import PURPOSE as EMAIL
 from chat.accounts.actions.links import usable_link
 from chat.accounts.actions.move import PURPOSE, move_url, open_move, state_of_move
-from chat.accounts.forms import ForgotForm, ResetForm
+from chat.accounts.forms import EmailForm, ForgotForm, ResetForm
 from chat.accounts.presenter import present_move, present_person, zone_of
 from chat.accounts.queries import person_for, token_hash
 from chat.accounts.signed_in import find_session, keep_token, signed_in, this_browser
@@ -71,6 +72,39 @@ def help_sign_in(actor, username):
     user = person_for(actor, username)
     url = actions.make_reset_link(actor, user)
     return render_page("accounts/sign_in_link.html", person=present_person(user), url=url)
+
+
+# Another e-mail address
+
+
+@bp.route("/settings/email", methods=["GET", "POST"])
+@signed_in
+def change_email(actor):
+    form = EmailForm()
+    if form.validate_on_submit():
+        try:
+            fields = {"password": form.password.data, "address": request.remote_addr}
+            used = actions.change_email(actor, form.email.data, **fields)
+            words = "That is your address now." if used else "Open the link that is on its way to the new address."
+            return see_other("/settings/profile", words)
+        except ChatError as error:
+            add_error(form, error)
+            return say_when(_email_page(actor, form, error.status), error)
+    return _email_page(actor, form, 422 if form.is_submitted() else 200)
+
+
+def _email_page(actor, form, status):
+    return render_page("accounts/email.html", status, form=form, email=actor.email, mail=mail.is_on())
+
+
+@bp.route("/confirm/<secret>", methods=["GET", "POST"])
+@open_to("whoever has the link that was sent to a new address")
+def confirm_email(secret):
+    link = usable_link(secret, EMAIL)
+    if request.method == "GET":
+        return render_page("accounts/confirm.html", person=present_person(link.user), email=link.data["email"])
+    actions.confirm_email(secret)
+    return see_other("/settings/profile", "That is your address now.")
 
 
 # Another device: the first one

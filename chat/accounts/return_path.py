@@ -10,7 +10,7 @@ from werkzeug.routing import RequestRedirect
 LONGEST = 2000
 # Pages that make no sense just after signing in, or would send the person in a circle.
 NOT_PLACES = ("accounts.sign_in", "accounts.sign_up", "accounts.invitation", "accounts.avatar", "site.setup",
-              "links.forgot", "links.reset")  # fmt: skip
+              "links.forgot", "links.reset", "links.confirm_email")  # fmt: skip
 
 
 def return_path(wanted, default="/"):

@@ -118,7 +118,8 @@ def _new_account(invite, make):
         else:
             start_session(user)
             return redirect("/", 303)
-    people = [present_person(user) for user in some_people(5)]
+    guest = invite is not None and invite.role == "guest"  # who never learns of people outside their rooms
+    people = [] if guest else [present_person(user) for user in some_people(5)]
     return render_page(
         "accounts/sign_up.html", status, form=form, invite=invite, people=people, people_count=people_count()
     )
@@ -200,8 +201,9 @@ def profile(actor):
 
 def _profile_page(actor, form, avatar_form, status):
     return render_page(
-        "accounts/profile.html", status, form=form, avatar_form=avatar_form, person=present_page(actor)
-    )
+        "accounts/profile.html", status,
+        form=form, avatar_form=avatar_form, person=present_page(actor), email=actor.email,
+    )  # fmt: skip
 
 
 @bp.post("/settings/avatar")

@@ -5,7 +5,7 @@ import time
 
 from gunicorn.glogging import Logger
 
-SECRET = re.compile(r"(?<=/invite/)[^/ ]+|(?<=/reset/)[^/ ]+|(?<=/move/)[^/ ]+")
+SECRET = re.compile(r"(?<=/invite/)[^/ ]+|(?<=/reset/)[^/ ]+|(?<=/move/)[^/ ]+|(?<=/confirm/)[^/ ]+")
 NONSENSE = "Invalid request from ip="  # how gunicorn's warnings about requests that are no HTTP begin
 NONSENSE_SECONDS = 10  # between two of them
 

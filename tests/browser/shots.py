@@ -67,8 +67,9 @@ class Studio:
             self.visited = next((r.path for r in rooms.values() if r.id not in joined and r.kind == "public"), None)
             self.invite = create_invite(mirela, expires_days=7, max_uses=5).code
             set_sign_up(mirela, "open")
-            self.reset = make_reset_link(mirela, person("kwabena")).removeprefix(server.url)
-            self.arrive = f"/move/{begin_move(mirela, live_session(begin_session(mirela)))}"
+            self.reset = make_reset_link(mirela, person("lea")).removeprefix(server.url)
+            hana = person("hana")
+            self.arrive = f"/move/{begin_move(hana, live_session(begin_session(hana)))}"
 
     def take(self, name, place, username="mirela", *, before=None, at=None, size=None, theme=None):
         if self.words and not any(word in name for word in self.words):
@@ -130,6 +131,7 @@ def visit_all(studio):
     studio.take("members", f"{studio.owner_of}/members")
     studio.take("room-settings", f"{studio.owner_of}/settings")
     studio.take("profile", "/settings/profile")
+    studio.take("email", "/settings/email")
     studio.take("security", "/settings/security")
     studio.take("move", "/settings/move")
     studio.take("move-code", "/settings/move", before=lambda window: click(window, "Show a code", ".qr"))
@@ -167,6 +169,9 @@ def click(window, words, until):
 
 def somebody_asks(window):
     """Another browser opens the code of this one, and asks."""
+    refuse = window.page.get_by_role("button", name="No", exact=True)
+    if refuse.count():  # what asked for the picture before
+        refuse.click()
     click(window, "Show a code", ".qr")
     address = window.page.get_by_role("textbox", name="Link for the other device").input_value()
     phone = window.page.context.browser.new_context(user_agent=PHONE).new_page()

@@ -97,6 +97,7 @@ PAGES = {
     "room settings, to a member": ("bob", "{room}/settings"),
     "the profile": ("alice", "/settings/profile"),
     "security": ("alice", "/settings/security"),
+    "one's address": ("alice", "/settings/email"),
     "another device": ("alice", "/settings/move"),
     "one's data": ("alice", "/settings/data"),
     "closing one's account": ("alice", "/settings/close"),

@@ -123,7 +123,7 @@ def test_whoever_is_not_signed_in_is_asked_to(app, client):
     open_to_all = {
         "site.setup", "accounts.sign_in", "accounts.sign_up", "accounts.invitation", "accounts.sign_out", "ops.healthz",
         "ops.readyz", "ops.metrics", "links.forgot", "links.reset", "links.arrive", "links.arrived",
-        "accounts.avatar",  # invitations show them; their names cannot be guessed
+        "links.confirm_email", "accounts.avatar",  # invitations show them; their names cannot be guessed
     }  # fmt: skip
     for method in ("GET", "POST"):
         for endpoint, path in addresses(app, method):

@@ -126,6 +126,8 @@ def test_whoever_is_invited_reads_where_they_will_be(client, alice, workshop):
 
     assert "You will be a guest" in guest
     assert "#<bdi>workshop</bdi>" in guest
+    assert "facepile" in member
+    assert "facepile" not in guest  # guests never learn of people outside their rooms
     assert "join as a member and start in #<bdi>general</bdi>" in member
 
 

@@ -36,6 +36,19 @@ def test_what_only_the_profile_shows_takes_no_number(alice):
     assert head_and_floor(SITE) == head
 
 
+def test_what_one_does_and_ones_pronouns_show_on_ones_page_and_may_be_left_out(sign_in, alice, bob):
+    update_profile(alice, **profile(alice, title=" Ship's  carpenter\n", pronouns="she/\u202eher"))
+    page = sign_in(bob).get("/people/alice").text
+    assert "Ship&#39;s carpenter" in page
+    assert "<bdi>she/her</bdi>" in page
+    assert "where they are" in page  # the local time
+
+    update_profile(alice, **profile(alice))
+    assert alice.title == "Ship's carpenter"  # who does not know of it leaves it as it is
+    update_profile(alice, **profile(alice, title="", pronouns=" "))
+    assert (alice.title, alice.pronouns) == ("", "")
+
+
 @pytest.mark.parametrize(
     ("changed", "error", "field"),
     [
@@ -45,6 +58,8 @@ def test_what_only_the_profile_shows_takes_no_number(alice):
         ({"time_zone": "Mars/Olympus"}, Invalid, "time_zone"),
         ({"time_zone": "../../etc/passwd"}, Invalid, "time_zone"),
         ({"bio": "x" * 501}, Invalid, "bio"),
+        ({"title": "x" * 61}, Invalid, "title"),
+        ({"pronouns": "x" * 61}, Invalid, "pronouns"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_field_and_changes_nothing(alice, bob, changed, error, field):
