@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, select
 
-from chat.accounts.models import Session
+from chat.accounts.models import Link, Session
 from chat.core import jobs
 from chat.core.clock import now
 from chat.core.db import db
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 ENTRIES_KEPT = timedelta(days=90)  # whoever was away for longer reloads the rooms
 SESSIONS_KEPT = timedelta(days=90)  # after they ended, for whoever asks where somebody was signed in
+LINKS_KEPT = timedelta(days=7)  # after they ran out
 STEP = 500  # rows in one transaction
 EVERY_SECONDS = 3600
 
@@ -28,6 +29,8 @@ def tidy():
         gone = streams.prune(now() - ENTRIES_KEPT, batch=STEP) + jobs.tidy(STEP)
         old = select(Session.id).where(Session.expires_at < now() - SESSIONS_KEPT).limit(STEP)
         gone += db.session.execute(delete(Session).where(Session.id.in_(old))).rowcount
+        over = select(Link.id).where(Link.expires_at < now() - LINKS_KEPT).limit(STEP)
+        gone += db.session.execute(delete(Link).where(Link.id.in_(over))).rowcount
     return gone
 
 

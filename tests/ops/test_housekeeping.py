@@ -1,10 +1,15 @@
 from datetime import timedelta
 
+from chat.accounts.actions import make_reset_link
+from chat.accounts.models import Link
+from chat.admin.models import Export
 from chat.core.clock import now
 from chat.core.db import db
-from chat.ops.housekeeping import ENTRIES_KEPT, tidy
+from chat.core.jobs import run_due
+from chat.ops.housekeeping import ENTRIES_KEPT, LINKS_KEPT, Housekeeping, tidy
 from chat.streams import log
 from chat.streams.models import Entry
+from chat.transfer.exports import request_export
 from tests.factories import say
 
 
@@ -22,7 +27,21 @@ def test_what_is_old_goes_and_whoever_was_away_so_long_starts_afresh(alice, gene
     assert [entry.kind for entry in log.since(general.stream, head)] == ["posted"]
 
 
-def test_nothing_goes_before_its_time(alice, general):
+def test_links_that_ran_out_and_files_whose_time_is_over_go(app, ada, alice):
+    make_reset_link(ada, alice)
+    export = request_export(alice, alice)
+    run_due()
+    assert Housekeeping(app, None).step() == 0
+    db.session.query(Link).update({"expires_at": now() - LINKS_KEPT - timedelta(days=1)})
+    db.session.get(Export, export.id).expires_at = now()
+    db.session.commit()
+
+    assert Housekeeping(app, None).step() == 2
+    assert db.session.query(Link).count() == db.session.query(Export).count() == 0
+
+
+def test_nothing_goes_before_its_time(ada, alice, general):
     say(alice, general, "Today")
+    make_reset_link(ada, alice)
 
     assert tidy() == 0
