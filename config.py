@@ -265,6 +265,9 @@ class Settings:
     limit_sign_in_address: Limit = setting(
         "LIMIT_SIGN_IN_ADDRESS", limit, "30 + 100/h", "wrong passwords from one network address"
     )
+    limit_second_factor: Limit = setting(
+        "LIMIT_SECOND_FACTOR", limit, "10 + 20/h", "wrong codes of one person's second factor"
+    )
     limit_handshake: Limit = setting(
         "LIMIT_HANDSHAKE", limit, "5000 + 2500/s", "websockets opened, by everybody together, in one process"
     )

@@ -22,6 +22,7 @@ def create_app(settings=None, *, spawn=None):
     from chat.accounts import signed_in
     from chat.accounts.closing_views import bp as closing
     from chat.accounts.closing_views import on_erase_page
+    from chat.accounts.factor_views import bp as factors
     from chat.accounts.link_views import bp as links
     from chat.accounts.views import bp as accounts
     from chat.accounts.views import on_invitation_page, on_person_page
@@ -87,7 +88,7 @@ def create_app(settings=None, *, spawn=None):
     on_invitation_page["rooms"] = lambda invite: [room.name for room in rooms_of_invite(invite)]
     on_erase_page["export"] = export_of
 
-    for blueprint in (site, front, accounts, links, closing, invites, own_data, rooms, messages, api, ops):
+    for blueprint in (site, front, accounts, factors, links, closing, invites, own_data, rooms, messages, api, ops):
         app.register_blueprint(blueprint)
     policies.refuse_undeclared(app)
 

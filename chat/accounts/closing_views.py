@@ -3,6 +3,7 @@
 from flask import Blueprint, request
 
 from chat.accounts import actions
+from chat.accounts.confirmed import confirmed
 from chat.accounts.forms import CloseForm, EraseForm
 from chat.accounts.policy import can_to
 from chat.accounts.presenter import present_page
@@ -36,6 +37,7 @@ def close_own(actor):
 
 @bp.post("/people/<username>/close")
 @signed_in
+@confirmed
 @limited("change")
 def close(actor, username):
     user = person_for(actor, username)
@@ -54,6 +56,7 @@ def open_again(actor, username):
 
 @bp.route("/people/<username>/erase", methods=["GET", "POST"])
 @signed_in
+@confirmed
 @limited("change")
 def erase(actor, username):
     user, form, status = person_for(actor, username), EraseForm(), 200

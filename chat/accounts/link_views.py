@@ -9,6 +9,7 @@ from chat.accounts import actions
 from chat.accounts.actions.email import PURPOSE as EMAIL
 from chat.accounts.actions.links import usable_link
 from chat.accounts.actions.move import PURPOSE, move_url, open_move, state_of_move
+from chat.accounts.confirmed import confirmed
 from chat.accounts.forms import EmailForm, ForgotForm, ResetForm
 from chat.accounts.presenter import present_move, present_person, zone_of
 from chat.accounts.queries import person_for, token_hash
@@ -67,6 +68,7 @@ def reset(secret):
 
 @bp.post("/people/<username>/sign-in-link")
 @signed_in
+@confirmed
 @limited("change")
 def help_sign_in(actor, username):
     user = person_for(actor, username)
@@ -122,6 +124,7 @@ def move(actor):
 
 @bp.post("/settings/move")
 @signed_in
+@confirmed
 @limited("change")
 def begin_move(actor):
     session["move"] = actions.begin_move(actor, find_session())

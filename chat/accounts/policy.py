@@ -22,6 +22,7 @@ TABLE = {
     "set_sign_up":     ((YES,   YES,   NO,    NO,    NO,    NO),    "Only administrators can decide who may sign up."),
     "edit_profile":    ((OWN,   OWN,   OWN,   OWN,   OWN,   NO),    "People change their own profiles."),
     "end_session":     ((OWN,   OWN,   OWN,   OWN,   OWN,   OWN),   "People end their own sessions."),
+    "change_factors":  ((OWN,   OWN,   OWN,   OWN,   OWN,   NO),    "People change their own second factors."),
     "make_token":      ((OWN,   OWN,   OWN,   OWN,   OWN,   NO),    "People make their own tokens."),
     "create_room":     ((YES,   YES,   YES,   SET,   NO,    NO),
                         "Guests and bots cannot create rooms, and administrators decide who else can."),
@@ -142,3 +143,22 @@ def can_give_role(actor, user, role):
     if actor.role == "owner" or ROLES.index(actor.role) < ROLES.index(role):
         return allow
     return deny("You can give only roles below your own.")
+
+
+def can_change_factors(actor, owner_id=None):
+    """Whether the actor may change this person's second factors; by default their own."""
+    return may(actor, "change_factors", actor.id if owner_id is None else owner_id)
+
+
+def needs_second_factor(user):
+    """Whether the community lets this person in only with a second factor. Never bots: they have no password either."""
+    lowest = setting("second_factor")
+    if lowest == "everyone":
+        return user.role != "bot"
+    return lowest != "nobody" and ranks_at_least(user.role, lowest)
+
+
+def can_remove_last_factor(actor):
+    if needs_second_factor(actor):
+        return deny("You need a second factor here. Set up another before you remove this one.")
+    return allow

@@ -8,7 +8,8 @@ from flask import current_app
 
 from chat.accounts.actions.invites import state_of
 from chat.accounts.devices import is_phone, name_of_device
-from chat.accounts.queries import used_by
+from chat.accounts.queries import codes_left, passkeys_of, totp_of, used_by
+from chat.accounts.recovery_codes import FEW
 from chat.core.clock import now
 
 KINDS = ("bot", "guest")  # the roles that show wherever the person does
@@ -194,3 +195,42 @@ def present_invitation(invite, rooms=()):
         by=present_person(invite.created_by), role=invite.role, rooms=tuple(rooms), expires_at=invite.expires_at,
         remaining=remaining,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PasskeyView:
+    id: int
+    name: str
+    about: str
+
+
+@dataclass(frozen=True)
+class FactorsView:
+    """What a person is asked for beside the password."""
+
+    app_since: str | None
+    passkeys: tuple
+    codes_left: int
+
+    @property
+    def is_on(self):
+        return bool(self.app_since or self.passkeys)
+
+    @property
+    def count(self):
+        return len(self.passkeys) + bool(self.app_since)
+
+    @property
+    def codes_are_few(self):
+        return self.is_on and self.codes_left <= FEW
+
+
+def present_factors(user):
+    zone, app = zone_of(user), totp_of(user)
+    passkeys = [_present_passkey(passkey, zone) for passkey in passkeys_of(user)]
+    return FactorsView(app and _day(app.confirmed_at, zone), tuple(passkeys), codes_left(user))
+
+
+def _present_passkey(passkey, zone):
+    used = f"last used {_ago(passkey.used_at, zone)}" if passkey.used_at else "not used yet"
+    return PasskeyView(passkey.id, passkey.name, f"{used} · since {_day(passkey.created_at, zone)}")

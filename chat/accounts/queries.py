@@ -8,7 +8,7 @@ from sqlalchemy.orm import contains_eager, joinedload
 
 from chat.accounts.circle import is_in_circle_of
 from chat.accounts.devices import name_of_device
-from chat.accounts.models import Invite, InviteUse, Link, Session, User
+from chat.accounts.models import Invite, InviteUse, Link, Passkey, RecoveryCode, Session, Totp, User
 from chat.accounts.policy import can_see_all_invites, can_see_invite, can_see_people
 from chat.core.authorize import authorize
 from chat.core.clock import now
@@ -248,3 +248,43 @@ def open_invites_of(user):
 def active_owners():
     """Those who own the community and can come in."""
     return db.session.scalars(select(User).where(User.role == "owner", User.deactivated_at.is_(None))).all()
+
+
+def totp_of(user):
+    """The person's authenticator app, or None."""
+    kept = db.session.get(Totp, user.id)
+    return kept if kept and kept.confirmed_at else None
+
+
+def passkeys_of(user):
+    """The person's passkeys, the oldest first."""
+    return db.session.scalars(select(Passkey).where(Passkey.user_id == user.id).order_by(Passkey.id)).all()
+
+
+def passkey_by_credential(credential_id):
+    return db.session.scalars(select(Passkey).where(Passkey.credential_id == credential_id.replace("\0", ""))).first()
+
+
+def passkey_by_id(passkey_id):
+    return db.session.get(Passkey, passkey_id)
+
+
+def passkey_for(actor, passkey_id):
+    """One of the actor's own passkeys. Raises NotFound for anybody else's, as for none."""
+    found = db.session.get(Passkey, passkey_id) if is_id(passkey_id) else None
+    if found is None or found.user_id != actor.id:
+        raise NotFound("There is no such passkey.")
+    return found
+
+
+def has_second_factor(user):
+    """Whether there is something the person can be asked for beside the password. One query."""
+    app = select(Totp.user_id).where(Totp.user_id == user.id, Totp.confirmed_at.is_not(None))
+    passkey = select(Passkey.id).where(Passkey.user_id == user.id)
+    return bool(db.session.scalar(select(app.exists() | passkey.exists())))
+
+
+def codes_left(user):
+    """How many of the person's recovery codes have not been used."""
+    unused = (RecoveryCode.user_id == user.id, RecoveryCode.used_at.is_(None))
+    return db.session.scalar(select(func.count()).select_from(RecoveryCode).where(*unused))

@@ -10,7 +10,8 @@ from werkzeug.routing import RequestRedirect
 LONGEST = 2000
 # Pages that make no sense just after signing in, or would send the person in a circle.
 NOT_PLACES = ("accounts.sign_in", "accounts.sign_up", "accounts.invitation", "accounts.avatar", "site.setup",
-              "links.forgot", "links.reset", "links.confirm_email")  # fmt: skip
+              "links.forgot", "links.reset", "links.confirm_email",
+              "factors.second", "factors.set_up", "factors.confirm", "factors.recover")  # fmt: skip
 
 
 def return_path(wanted, default="/"):

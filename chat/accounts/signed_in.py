@@ -10,15 +10,16 @@ from flask import after_this_request, current_app, g, redirect, request, session
 from flask_login import LoginManager, current_user
 from werkzeug.http import parse_cookie
 
-from chat.accounts.actions.sessions import LIFETIME, begin_session, note_use
+from chat.accounts.actions.sessions import LIFETIME, note_use
 from chat.accounts.asker import is_token
 from chat.accounts.queries import live_session
 from chat.accounts.return_path import return_path
-from chat.core.errors import Unauthorized
+from chat.core.errors import Forbidden, Unauthorized
 from chat.core.rate_limit import network_of
 from chat.core.web import wants_json
 from chat.site.queries import the_site
 
+WAITING = "coming_in"  # where a Flask session says who has shown a first factor, and no second one yet
 OPEN_BEFORE_SETUP = ("site.setup", "static.asset", "static.accent", "ops.healthz", "ops.readyz", "ops.metrics")
 
 
@@ -80,6 +81,7 @@ def signed_in(view):
     @wraps(view)
     def asked(*args, **kwargs):
         if not current_user.is_authenticated:
+            refuse_waiting()
             if wants_json():
                 raise Unauthorized
             return redirect(url_for("accounts.sign_in", next=this_page()), 303)
@@ -89,15 +91,16 @@ def signed_in(view):
     return asked
 
 
+def refuse_waiting():
+    """Raise Forbidden, with the remedy, for a program in whose browser somebody has yet to show a second factor."""
+    if wants_json() and WAITING in session:
+        raise Forbidden("A second factor is missing. Open the sign-in page in a browser and show it, or set one up.")
+
+
 def this_page():
     """The page asked for, to return to after signing in; None when that would be the front page or was not a page."""
     path = request.full_path if request.query_string else request.path
     return None if request.method != "GET" or return_path(path) == "/" else path
-
-
-def start_session(user):
-    """Sign `user` in, in this browser: used when an account was just made. See also `actions.sign_in`."""
-    keep_token(begin_session(user, **this_browser()))
 
 
 def this_browser():

@@ -4,6 +4,8 @@ from flask import Blueprint, current_app, g, redirect, request, send_file
 from flask_login import current_user
 
 from chat.accounts import actions, avatars
+from chat.accounts.coming_in import come_in, let_in
+from chat.accounts.confirmed import confirmed
 from chat.accounts.forms import AvatarForm, PasswordForm, ProfileForm, RoleForm, SignInForm, SignUpForm
 from chat.accounts.policy import ROLES, can_give_role, can_step_down, can_to
 from chat.accounts.presenter import (
@@ -24,7 +26,7 @@ from chat.accounts.queries import (
     some_people,
 )
 from chat.accounts.return_path import return_path
-from chat.accounts.signed_in import drop_token, find_session, keep_token, signed_in, start_session, this_browser
+from chat.accounts.signed_in import drop_token, find_session, signed_in, this_browser
 from chat.core import storage
 from chat.core.errors import ChatError, Conflict, Invalid, NotFound, RateLimited
 from chat.core.policies import open_to
@@ -51,23 +53,15 @@ def sign_in():
     if not form.validate_on_submit():
         return _sign_in_page(form, 422 if form.is_submitted() else 200)
     try:
-        token = actions.sign_in(form.login.data, form.password.data, **this_browser())
+        admitted = actions.sign_in(form.login.data, form.password.data, **this_browser())
     except ChatError as error:
         add_error(form, error)
         return say_when(_sign_in_page(form, error.status), error)
-    _end_present_session()
-    keep_token(token)
-    return redirect(return_path(form.next.data), 303)
+    return let_in(admitted, next=form.next.data)
 
 
 def _sign_in_page(form, status):
     return render_page("accounts/sign_in.html", status, form=form, open=the_site().is_open)
-
-
-def _end_present_session():
-    """Whoever signs in where somebody is signed in already takes their place."""
-    if session := find_session():
-        actions.end_session(session.user, session)
 
 
 @bp.post("/logout")
@@ -116,8 +110,7 @@ def _new_account(invite, make):
             add_error(form, error)
             status = 429 if isinstance(error, RateLimited) else 422
         else:
-            start_session(user)
-            return redirect("/", 303)
+            return come_in(user)
     guest = invite is not None and invite.role == "guest"  # who never learns of people outside their rooms
     people = [] if guest else [present_person(user) for user in some_people(5)]
     return render_page(
@@ -155,6 +148,7 @@ def _person_page(actor, user, form, status=200):
 
 @bp.post("/people/<username>/role")
 @signed_in
+@confirmed
 @limited("change")
 def set_person_role(actor, username):
     user, form = person_for(actor, username), RoleForm()
@@ -172,6 +166,7 @@ def _one(role):
 
 @bp.post("/settings/step-down")
 @signed_in
+@confirmed
 @limited("change")
 def step_down(actor):
     try:

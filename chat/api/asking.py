@@ -2,7 +2,7 @@
 
 from flask import current_app, request
 
-from chat.accounts.signed_in import cookie_name, find_session
+from chat.accounts.signed_in import cookie_name, find_session, refuse_waiting
 from chat.core.errors import Forbidden, Invalid, Unauthorized
 from chat.core.web import csrf
 
@@ -33,6 +33,7 @@ def by_cookie():
     refuse_other_pages()
     session = find_session()
     if session is None:
+        refuse_waiting()
         raise Unauthorized("Sign in first, and send the cookie of that session.")
     if current_app.config["WTF_CSRF_ENABLED"]:
         csrf.protect()

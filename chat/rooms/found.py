@@ -3,8 +3,8 @@
 from flask import Blueprint, redirect, request
 
 from chat.accounts.actions.sign_up import prepare_account
+from chat.accounts.coming_in import come_in
 from chat.accounts.forms import SetupForm
-from chat.accounts.signed_in import start_session
 from chat.core.errors import ChatError, Conflict
 from chat.core.policies import open_to
 from chat.core.web import add_error, render_page, see_other
@@ -30,8 +30,7 @@ def setup():
         except ChatError as error:
             add_error(form, error)
         else:
-            start_session(owner)
-            return redirect("/", 303)
+            return come_in(owner)
     return render_page("site/setup.html", 422 if form.is_submitted() else 200, form=form)
 
 

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, send_file
 
+from chat.accounts.confirmed import confirmed
 from chat.accounts.queries import person_for
 from chat.accounts.signed_in import signed_in
 from chat.core import storage
@@ -46,6 +47,7 @@ def request_for(actor, username):
 
 @bp.get("/settings/data/exports/<int:id>")
 @signed_in
+@confirmed
 def fetch(actor, id):
     export = export_for(actor, id)
     path = storage.path_of(exports.FOLDER, export.blob)

@@ -6,11 +6,13 @@ import "parley/lib/dialogs"
 import { live } from "parley/lib/live"
 import { localise } from "parley/lib/time"
 import ClipboardController from "parley/controllers/clipboard_controller"
+import CodesController from "parley/controllers/codes_controller"
 import ComposerController from "parley/controllers/composer_controller"
 import FlashController from "parley/controllers/flash_controller"
 import JumpController from "parley/controllers/jump_controller"
 import LiveController from "parley/controllers/live_controller"
 import MessageController from "parley/controllers/message_controller"
+import PasskeyController from "parley/controllers/passkey_controller"
 import PasswordController from "parley/controllers/password_controller"
 import RoomController from "parley/controllers/room_controller"
 import SidebarController from "parley/controllers/sidebar_controller"
@@ -30,6 +32,8 @@ for (const [name, controller] of Object.entries({
   clipboard: ClipboardController,
   flash: FlashController,
   jump: JumpController,
+  codes: CodesController,
+  passkey: PasskeyController,
   password: PasswordController,
   wait: WaitController,
   watch: WatchController,

@@ -2,6 +2,7 @@ import pytest
 
 from chat.core.transaction import transaction
 from tests import factories
+from tests.accounts.factors import Clock
 
 
 @pytest.fixture
@@ -21,3 +22,13 @@ def change(app):
         return thing
 
     return change
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until it is told to go on."""
+    clock = Clock()
+    for module in ("totp", "passkeys", "coming_in", "actions.factors", "actions.passkeys", "actions.confirm",
+                   "actions.sessions", "queries"):  # fmt: skip
+        monkeypatch.setattr(f"chat.accounts.{module}.now", clock.now, raising=True)
+    return clock

@@ -122,6 +122,7 @@ def test_looking_changes_nothing(app, window):
 def test_whoever_is_not_signed_in_is_asked_to(app, client):
     open_to_all = {
         "site.setup", "accounts.sign_in", "accounts.sign_up", "accounts.invitation", "accounts.sign_out", "ops.healthz",
+        "factors.cancel", "factors.sign_in_by_passkey", "factors.challenge_to_sign_in", "factors.recover",
         "ops.readyz", "ops.metrics", "links.forgot", "links.reset", "links.arrive", "links.arrived",
         "links.confirm_email", "accounts.avatar",  # invitations show them; their names cannot be guessed
     }  # fmt: skip

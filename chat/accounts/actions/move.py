@@ -101,6 +101,7 @@ def finish_move(secret, pass_, *, address="", user_agent=""):
         token = begin_session(link.user, address=address, user_agent=user_agent)
         begun, first = live_session(token), db.session.get(Session, link.data["session"])
         begun.second_factor_at = first.second_factor_at  # it vouches for this one
+        begun.confirmed_at = None  # but nobody has proved here who they are
         link.used_at = now()
         db.session.flush()
         record(Audited(link.user_id, "moved", "session", begun.id))

@@ -2,7 +2,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from chat.accounts.devices import name_of_device
 from chat.accounts.events import SessionBegan, SessionEnded, UserEnded
@@ -21,10 +21,12 @@ LIFETIME = timedelta(days=90)  # however much it is used; unused it ends after q
 NOTED_EVERY, WRITTEN_EVERY = timedelta(minutes=5), timedelta(seconds=10)
 
 
-def begin_session(user, *, address="", user_agent=""):
+def begin_session(user, *, second_factor=False, address="", user_agent=""):
     """Sign `user` in at one browser and return the token for its cookie, which is kept nowhere else.
 
-    Raises Unauthorized when the person was deactivated meanwhile.
+    Whether they may come in is decided before, by `admit`.
+    second_factor   whether they have just shown one
+    Raises          Unauthorized when the person was deactivated meanwhile.
     """
     token = secrets.token_urlsafe(32)
     with transaction() as record:
@@ -36,10 +38,29 @@ def begin_session(user, *, address="", user_agent=""):
         session = Session(
             token_hash=token_hash(token), user_id=user.id, address=address[:45], user_agent=user_agent[:400],
             created_at=moment, seen_at=moment, expires_at=moment + LIFETIME,
+            confirmed_at=moment, second_factor_at=moment if second_factor else None,
         )  # fmt: skip
         db.session.add(session)
         db.session.flush()
         record(SessionBegan(session.id, user.id, is_new=before and not seen))
+    return token
+
+
+def renew_session(record, actor, session_id, *, second_factor=False):
+    """Inside a transaction that has locked the actor's stream and `access`: begin a session, confirmed, in the place of
+    this one of theirs, and return its token. Whoever had the old token has nothing any more.
+
+    Raises Unauthorized when it was ended meanwhile.
+    """
+    before = db.session.get(Session, session_id)
+    if before is None or before.user_id != actor.id or before.revoked_at:
+        raise Unauthorized
+    token = begin_session(actor, address=before.address, user_agent=before.user_agent)
+    after = db.session.scalars(select(Session).where(Session.token_hash == token_hash(token))).one()
+    after.second_factor_at = after.created_at if second_factor else before.second_factor_at
+    before.revoked_at = now()
+    db.session.flush()
+    record(SessionEnded(before.id, actor.id, next_seq(ACCESS)))
     return token
 
 

@@ -1,4 +1,4 @@
-from chat.accounts.actions.sessions import begin_session
+from chat.accounts.actions.admit import admit
 from chat.accounts.passwords import check_password
 from chat.accounts.queries import user_by_id, user_by_login
 from chat.core.db import db
@@ -12,7 +12,7 @@ TOO_MANY = "Too many wrong passwords."
 
 
 def sign_in(login, password, *, address="", user_agent=""):
-    """Sign in by e-mail or user name and return the token for the browser's cookie.
+    """Sign in by e-mail or user name and return Admitted: the token for the browser's cookie, or what is missing.
 
     The same sentence, after the same time, for an unknown name, a wrong password and a closed account.
 
@@ -29,7 +29,7 @@ def sign_in(login, password, *, address="", user_agent=""):
             user = user_by_id(user_id)
             if not user.deactivated_at and user.password_hash == stored:  # neither changed while we were hashing
                 user.password_hash = checked.renewed or stored
-                return begin_session(user, address=address, user_agent=user_agent)
+                return admit(user, address=address, user_agent=user_agent)
     raise Invalid(WRONG, field="password")
 
 

@@ -1,0 +1,52 @@
+"""A forgotten password, by a code on paper."""
+
+from chat.accounts.actions.factors import is_app_code, use_recovery_code
+from chat.accounts.actions.sessions import end_all_but
+from chat.accounts.actions.sign_in import TOO_MANY
+from chat.accounts.passwords import hash_password, refuse_weak
+from chat.accounts.queries import totp_of, user_by_id, user_by_login
+from chat.core.db import db
+from chat.core.errors import Invalid
+from chat.core.rate_limit import limiter, network_of
+from chat.core.transaction import transaction
+from chat.site.events import Audited
+from chat.streams.log import ACCESS, lock, user_stream
+
+WRONG = "That name and those codes do not match. Each code works once."
+
+
+def recover(login, recovery_code, *, code="", new, address=""):
+    """Set a new password by a code from paper, and end all sessions. Signs nobody in: who has a second factor is asked
+    for it as ever.
+
+    code     of the authenticator app, for who has one: the paper stands in for the password or for the app, not both
+    Raises   Invalid, in the same words for an unknown name, a wrong code and a closed account; RateLimited
+    """
+    user = user_by_login(login)
+    user_id, account = (user.id, user.id) if user else (None, login.strip().lower()[:254])
+    db.session.rollback()  # no read transaction stays open while the password is hashed
+    refuse_weak(new, about=[login], field="new")
+    takes = [("sign_in_address", network_of(address)), ("sign_in", account)]
+    for verb, subject in takes:
+        limiter.take(verb, subject, because=TOO_MANY)
+    password_hash = hash_password(new)
+    if user_id is None or not _replace(user_id, password_hash, recovery_code, code):
+        raise Invalid(WRONG, field="recovery_code")
+    for verb, subject in takes:
+        limiter.give_back(verb, subject)
+
+
+def _replace(user_id, password_hash, recovery_code, code):
+    """Whether both codes were right. The one from paper is used up in any case: who found it may not try codes of the
+    app with it until one fits."""
+    with transaction() as record:
+        lock(user_stream(user_id), ACCESS)
+        user = user_by_id(user_id)
+        if user.deactivated_at or not use_recovery_code(record, user, recovery_code):
+            return False
+        if totp_of(user) and not is_app_code(user, code):
+            return False
+        user.password_hash = password_hash
+        end_all_but(record, user, None)
+        record(Audited(user.id, "password_recovered", "user", user.id))
+    return True
