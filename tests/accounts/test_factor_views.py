@@ -421,7 +421,7 @@ def test_new_codes_are_shown_once(sign_in, alice):
 
 def test_a_recovery_code_sets_a_new_password(client, alice):
     [code, *_] = make_recovery_codes(alice)
-    assert "/recover" in client.get("/login").text
+    assert "/recover" in client.get("/forgot").text
     fields = {"login": "alice", "recovery_code": code, "new": "walnut ferry copper dusk"}
     answer = client.post("/recover", data=fields)
 
