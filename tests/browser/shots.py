@@ -10,20 +10,25 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pyotp
 from flask_migrate import upgrade
 from playwright.sync_api import expect, sync_playwright
 
-from chat.accounts.actions import begin_move, begin_session, make_reset_link
+from chat.accounts.actions import begin_move, begin_session, make_reset_link, replace_password, set_up_totp
 from chat.accounts.actions.invites import create_invite, set_sign_up
+from chat.accounts.models import Passkey
 from chat.accounts.queries import live_session
+from chat.accounts.totp import new_secret
 from chat.core.db import db
+from chat.core.transaction import transaction
 from chat.messages.models import Edit, Message
 from chat.rooms.actions import mark_unread
 from chat.rooms.models import Membership, Room
 from chat.rooms.queries import public_room_named
+from chat.site.queries import the_site
 from tests.browser.conftest import CHROMIUM, QUIET
 from tests.browser.window import Window
-from tests.factories import person
+from tests.factories import PASSWORD, person
 from tests.system.server import ROOT, Server
 
 SIZES = {"1440": (1440, 900), "1024": (1024, 768), "390": (390, 844)}
@@ -70,6 +75,21 @@ class Studio:
             self.reset = make_reset_link(mirela, person("lea")).removeprefix(server.url)
             hana = person("hana")
             self.arrive = f"/move/{begin_move(hana, live_session(begin_session(hana)))}"
+
+            noa, secret = person("noa"), new_secret()
+            set_up_totp(noa, secret, pyotp.TOTP(secret).now())
+            db.session.add_all(
+                Passkey(user_id=noa.id, credential_id=name, public_key="", name=name, created_at=noa.created_at)
+                for name in ("My phone", "The blue security key that hangs beside the kitchen door")
+            )
+            db.session.commit()
+            for username in ("noa", "hana"):
+                replace_password(person(username), PASSWORD)
+
+    def ask_of(self, who):
+        """Of whom the community asks a second factor."""
+        with self.server.app.app_context(), transaction():
+            the_site().settings = {**the_site().settings, "second_factor": who}
 
     def take(self, name, place, username="mirela", *, before=None, at=None, size=None, theme=None):
         if self.words and not any(word in name for word in self.words):
@@ -133,6 +153,16 @@ def visit_all(studio):
     studio.take("profile", "/settings/profile")
     studio.take("email", "/settings/email")
     studio.take("security", "/settings/security")
+    studio.take("factor", "/settings/second-factor")
+    studio.take("factor-app", "/settings/second-factor/app")
+    studio.take("factor-codes", "/settings/second-factor", before=new_codes)
+    studio.take("factor-confirm", "/confirm?next=/settings/second-factor")
+    studio.take("factor-recover", "/recover", None)
+    studio.take("factor-second", "/login", None, before=second_step)
+    studio.ask_of("everyone")
+    studio.take("factor-set-up", "/login", None, before=first_set_up)
+    studio.ask_of("nobody")
+    studio.take("factor-all", "/settings/second-factor", "noa")
     studio.take("move", "/settings/move")
     studio.take("move-code", "/settings/move", before=lambda window: click(window, "Show a code", ".qr"))
     studio.take("move-asked", "/settings/move", before=somebody_asks)
@@ -291,6 +321,27 @@ def new_room(window):
     window.page.get_by_label("Name").first.fill(f"dock-{width}-{'dark' if dark else 'light'}")
     window.button("Create room").click()
     expect(window.find("section.room")).to_be_visible()
+
+
+def come_in(window, username, until):
+    window.page.get_by_label("E-mail or user name").fill(username)
+    window.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    window.button("Sign in").click()
+    expect(window.find("h1")).to_contain_text(until)
+
+
+def new_codes(window):
+    """Also when there are some, without the question whether they are to go."""
+    window.find("form[action$='/codes']").evaluate("(form) => form.submit()")
+    expect(window.find(".codes")).to_be_visible()
+
+
+def second_step(window):
+    come_in(window, "noa", "One more step")
+
+
+def first_set_up(window):
+    come_in(window, "hana", "Set up a second step")
 
 
 def wrong(window):

@@ -8,10 +8,11 @@ from flask import current_app
 
 from chat.accounts.actions.factors import counted, set_up_totp, use_code
 from chat.accounts.actions.passkeys import Copied, audit_copied, note_passkey, register_passkey
+from chat.accounts.actions.reset import may_have_password
 from chat.accounts.actions.sessions import begin_session
 from chat.accounts.policy import needs_second_factor
 from chat.accounts.queries import has_second_factor, user_by_id
-from chat.core.errors import Unauthorized
+from chat.core.errors import Forbidden, Unauthorized
 from chat.core.sealed import derived
 from chat.core.transaction import transaction
 from chat.streams.log import lock, user_stream
@@ -94,11 +95,13 @@ def admit_by_passkey(user_id, mark, shown, *, address="", user_agent=""):
 
 def admit_by_passkey_alone(shown, *, address="", user_agent=""):
     """Let in who has Shown a passkey and proved themselves to its device, which is two factors in one. Returns the
-    token."""
+    token. Raises Invalid; Forbidden where people come in through an identity provider alone."""
     with noting(shown):
         lock(user_stream(shown.user_id))
         note_passkey(shown)
         user = user_by_id(shown.user_id)
+        if not may_have_password(user):
+            raise Forbidden("People sign in through the identity provider here.")
         return begin_session(user, second_factor=True, address=address, user_agent=user_agent)
 
 

@@ -10,6 +10,7 @@ from chat.accounts.actions.sessions import end_all_but
 from chat.accounts.models import Passkey, RecoveryCode, Totp
 from chat.accounts.policy import can_change_factors, can_remove_last_factor, can_to
 from chat.accounts.queries import codes_left, passkeys_of, totp_of
+from chat.core import mail
 from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
@@ -18,9 +19,16 @@ from chat.core.rate_limit import limiter
 from chat.core.sealed import seal, unseal
 from chat.core.transaction import transaction
 from chat.site.events import Audited
+from chat.site.queries import the_site
 from chat.streams.log import ACCESS, lock
 
 WRONG = "That code is not right, or it was used before. Wait for the next one, or use a recovery code."
+WORDS = {
+    "totp_set_up": "An authenticator app was set up.",
+    "totp_removed": "The authenticator app was removed.",
+    "passkey_added": "A passkey was added.",
+    "passkey_removed": "A passkey was removed.",
+}
 TOO_MANY = "Too many wrong codes."
 
 
@@ -70,6 +78,13 @@ def note_change(record, actor, session, verb, **data):
     anew, by what holds from now on."""
     end_all_but(record, actor, session.id if session else None)
     record(Audited(actor.id, verb, "user", actor.id, data or None))
+    _tell(actor, WORDS[verb])
+
+
+def _tell(user, what):
+    """By mail, if there is any: whoever did it without them should not go unnoticed."""
+    values = {"name": user.name, "community": the_site().name, "what": what}
+    mail.send(user.email, f"Signing in to {values['community']} works differently now", "factors_changed", **values)
 
 
 def make_recovery_codes(actor):
@@ -168,3 +183,4 @@ def reset_second_factors(actor, user):
             db.session.execute(delete(table).where(table.user_id == user.id))
         end_all_but(record, user, None)
         record(Audited(actor.id, "second_factors_reset", "user", user.id))
+        _tell(user, f"{actor.name}, an administrator, took away all second factors.")

@@ -1,15 +1,18 @@
 """A forgotten password, by a code on paper."""
 
 from chat.accounts.actions.factors import is_app_code, use_recovery_code
+from chat.accounts.actions.reset import may_have_password
 from chat.accounts.actions.sessions import end_all_but
 from chat.accounts.actions.sign_in import TOO_MANY
 from chat.accounts.passwords import hash_password, refuse_weak
 from chat.accounts.queries import totp_of, user_by_id, user_by_login
+from chat.core import mail
 from chat.core.db import db
 from chat.core.errors import Invalid
 from chat.core.rate_limit import limiter, network_of
 from chat.core.transaction import transaction
 from chat.site.events import Audited
+from chat.site.queries import the_site
 from chat.streams.log import ACCESS, lock, user_stream
 
 WRONG = "That name and those codes do not match. Each code works once."
@@ -42,11 +45,13 @@ def _replace(user_id, password_hash, recovery_code, code):
     with transaction() as record:
         lock(user_stream(user_id), ACCESS)
         user = user_by_id(user_id)
-        if user.deactivated_at or not use_recovery_code(record, user, recovery_code):
+        if user.deactivated_at or not may_have_password(user) or not use_recovery_code(record, user, recovery_code):
             return False
         if totp_of(user) and not is_app_code(user, code):
             return False
         user.password_hash = password_hash
         end_all_but(record, user, None)
         record(Audited(user.id, "password_recovered", "user", user.id))
+        values = {"name": user.name, "community": the_site().name}
+        mail.send(user.email, f"Your password for {values['community']} is new", "password_changed", **values)
     return True

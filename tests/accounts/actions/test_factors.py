@@ -25,9 +25,12 @@ from chat.accounts.models import Passkey, RecoveryCode, Session, Totp
 from chat.accounts.queries import codes_left, has_second_factor, passkeys_of, sessions_of, totp_of
 from chat.accounts.signed_in import session_for
 from chat.admin.models import AuditEntry
+from chat.core import mail
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import Forbidden, Invalid, NotFound, RateLimited, Unauthorized
+from chat.core.jobs import Job
+from chat.site.queries import the_site
 from tests.accounts.factors import require_from, with_app, with_passkey
 
 NEW = "walnut ferry copper dusk"
@@ -414,3 +417,42 @@ def test_no_secret_is_in_the_audit_log(app, alice, phone):
     assert phone.secret not in said
     assert not any(code in said for code in phone.codes)
     assert db.session.query(Passkey).one().credential_id not in said
+
+
+# Where people come in through an identity provider alone
+
+
+def test_where_passwords_are_off_a_recovery_code_sets_none(alice, ada, change):
+    [code, *_], [owners, *_] = make_recovery_codes(alice), make_recovery_codes(ada)
+    change(the_site(), settings={**the_site().settings, "password_sign_in": False})
+    with pytest.raises(Invalid):
+        recover("alice", code, new=NEW)
+    assert codes_left(alice) == 10
+
+    recover("ada", owners, new=NEW)  # owners keep theirs, so that nobody is locked out
+
+
+# What comes by mail
+
+
+def letters():
+    return [(job.data["to"], job.data["values"].get("what")) for job in db.session.query(Job) if job.kind == mail.KIND]
+
+
+def test_a_letter_tells_about_every_change(app, ada, alice, clock, monkeypatch):
+    monkeypatch.setattr(mail, "is_on", lambda: True)
+    with_app(alice, clock)
+    remove_totp(alice)
+    reset_second_factors(ada, alice)
+
+    assert letters() == [
+        (alice.email, "An authenticator app was set up."),
+        (alice.email, "The authenticator app was removed."),
+        (alice.email, "Ada, an administrator, took away all second factors."),
+    ]
+
+
+def test_without_mail_there_is_none(alice, clock):
+    with_app(alice, clock)
+
+    assert letters() == []

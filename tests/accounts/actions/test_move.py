@@ -142,4 +142,6 @@ def test_a_second_factor_shown_on_the_first_device_counts_on_the_other(alice, fi
     pass_ = ask_to_move(secret, **PHONE)
     say(alice)
 
-    assert session_for(finish_move(secret, pass_, **PHONE)).second_factor_at == moment
+    begun = session_for(finish_move(secret, pass_, **PHONE))
+    assert begun.second_factor_at == moment
+    assert begun.confirmed_at is None  # an open laptop lends nobody its ten minutes

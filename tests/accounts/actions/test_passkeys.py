@@ -18,6 +18,7 @@ from chat.accounts.signed_in import session_for
 from chat.admin.models import AuditEntry
 from chat.core.db import db
 from chat.core.errors import Conflict, Forbidden, Invalid, NotFound
+from chat.site.queries import the_site
 from tests.accounts.authenticator import Authenticator
 
 
@@ -259,3 +260,13 @@ def test_pages_of_other_hosts_are_no_origins_even_if_they_may_open_the_websocket
     object.__setattr__(settings, "allowed_origins", ("https://example.org", "https://m.chat.example.org"))
 
     assert passkeys.origins() == ["https://chat.example.org", "https://m.chat.example.org"]
+
+
+def test_where_people_come_in_through_a_provider_alone_a_passkey_is_not_enough(alice, ada, browser, change):
+    hers, owners = browser.new(alice), browser.new(ada)
+    change(the_site(), settings={**the_site().settings, "password_sign_in": False})
+    with pytest.raises(Forbidden):
+        admit_by_passkey_alone(browser.shown(hers))
+    assert sessions_of(alice) == []
+
+    assert admit_by_passkey_alone(browser.shown(owners))
