@@ -156,7 +156,7 @@ def visit_all(studio):
     studio.take("factor", "/settings/second-factor")
     studio.take("factor-app", "/settings/second-factor/app")
     studio.take("factor-codes", "/settings/second-factor", before=new_codes)
-    studio.take("factor-confirm", "/confirm?next=/settings/second-factor")
+    studio.take("factor-confirm", "/", before=lambda window: window.visit("/confirm"))
     studio.take("factor-recover", "/recover", None)
     studio.take("factor-second", "/login", None, before=second_step)
     studio.ask_of("everyone")
