@@ -20,7 +20,8 @@ from chat.realtime.revoke import Revoke
 from chat.realtime.subscriptions import Subscriptions
 
 MOST_BYTES = 256 * 1024  # of one packet: 20,000 characters, each escaped for JSON, and what surrounds them
-SPREAD_MS = 8000  # clients come back over this time after a restart
+SPREAD_MS = 8000  # clients come back over this time after a restart; one that is alone takes some seconds to be back
+SPREAD_AMONG_MS = 2000  # the same where other processes take them at once
 
 
 class Live:
@@ -99,8 +100,9 @@ class Live:
         self.stopping = True
         if self.fast:
             self.engine.finish_events(0.3 if quick else 3)
+        spread = SPREAD_AMONG_MS if self.settings.message_queue_url else SPREAD_MS
         for connection in self.connections.all():
-            after_ms = random.randrange(0, SPREAD_MS // 8 if quick else SPREAD_MS)  # noqa: S311 - spreads, hides nothing
+            after_ms = random.randrange(0, SPREAD_MS // 8 if quick else spread)  # noqa: S311 - spreads, hides nothing
             self.chat.send(connection.sid, "bye", {"reason": "restart", "after_ms": after_ms})
         if self.fast:
             self.engine.stop(1 if quick else 2)
