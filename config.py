@@ -260,6 +260,8 @@ class Settings:
     limit_change: Limit = setting(
         "LIMIT_CHANGE", limit, "30 + 20/min", "changes of one person to their profile, and invites they make"
     )
+    limit_api: Limit = setting("LIMIT_API", limit, "100 + 20/s", "requests of one person below /api/v1")
+    limit_token: Limit = setting("LIMIT_TOKEN", limit, "60 + 60/min", "requests for tokens from one network address")
     limit_typing: Limit = setting("LIMIT_TYPING", limit, "20 + 2/s", "typing and presence notes of one person")
     limit_sign_in: Limit = setting("LIMIT_SIGN_IN", limit, "5 + 5/min", "wrong passwords for one account")
     limit_sign_in_address: Limit = setting(

@@ -12,13 +12,17 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, NumberRange, Optional
 
 from chat.accounts.actions.invites import LONGEST_DAYS, MOST_USES
 from chat.accounts.names import time_zones
 from chat.accounts.passwords import MIN_LENGTH
+from chat.accounts.scopes import SCOPES
 from chat.site.actions import HUES
 from chat.site.names import NAME_LENGTH
+
+DAYS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (366, "a year"))
 
 
 def required(sentence):
@@ -98,6 +102,14 @@ class RoleForm(FlaskForm):
 
 class AvatarForm(FlaskForm):
     picture = FileField("Picture")
+
+
+class TokenForm(FlaskForm):
+    name = StringField("Name", filters=[trimmed], render_kw={"maxlength": NAME_LENGTH})
+    days = SelectField("Works for", choices=[SelectChoice(*choice) for choice in DAYS], coerce=int, default=90)
+    scopes = SelectMultipleField(
+        "It may", choices=[SelectChoice(*scope) for scope in SCOPES.items()], default=["read"], validate_choice=False
+    )
 
 
 class PasswordForm(FlaskForm):

@@ -114,6 +114,10 @@ def can_end_session(actor, session):
     return may(actor, "end_session", session.user_id)
 
 
+def can_make_token(actor):
+    return may(actor, "make_token", actor.id)
+
+
 def can_administer(actor):
     return may(actor, "administer")
 

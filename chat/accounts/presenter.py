@@ -10,6 +10,7 @@ from chat.accounts.actions.invites import state_of
 from chat.accounts.devices import is_phone, name_of_device
 from chat.accounts.queries import codes_left, passkeys_of, totp_of, used_by
 from chat.accounts.recovery_codes import FEW
+from chat.accounts.scopes import listed
 from chat.core.clock import now
 
 KINDS = ("bot", "guest")  # the roles that show wherever the person does
@@ -60,6 +61,14 @@ def present_in_list(user):
     return PersonInList(**_plain(user), role=user.role, presence=presence_of(user))
 
 
+def present_as_json(user):
+    """The API's `person`."""
+    shown = present_in_list(user)
+    return {
+        **shown.to_json(), "username": shown.username, "role": shown.role, "presence": shown.presence, "bio": user.bio,
+    }  # fmt: skip
+
+
 def present_page(user, *, rooms=()):
     moment = now().astimezone(zone_of(user))
     return PersonPage(
@@ -93,6 +102,30 @@ def zone_of(user):
         return ZoneInfo(user.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
         return UTC
+
+
+@dataclass(frozen=True)
+class TokenView:
+    """A token or a program in the list of those who may revoke it."""
+
+    id: int
+    name: str
+    about: str
+    scopes: tuple
+
+
+def present_token(session, *, zone=UTC):
+    used = session.seen_at > session.created_at
+    parts = [
+        f"last used {_ago(session.seen_at, zone)}" if used else "never used",
+        f"made {_day(session.created_at, zone)}",
+        f"ends {_day(session.expires_at, zone)}",
+    ]
+    if session.kind == "program":
+        parts[0] = f"last used {_ago(session.seen_at, zone)}"
+        parts.insert(0, session.address)
+    name = session.name or name_of_device(session.user_agent)
+    return TokenView(session.id, name, " · ".join(filter(None, parts)), tuple(listed(session.scopes)))
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,15 @@
 """Which people, which sessions, which invites."""
 
 from datetime import timedelta
-from hashlib import sha256
 
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
+from chat.accounts import credentials
 from chat.accounts.circle import is_in_circle_of
+from chat.accounts.credentials import TOKEN, token_hash
 from chat.accounts.devices import name_of_device
-from chat.accounts.models import Invite, InviteUse, Link, Passkey, RecoveryCode, Session, Totp, User
+from chat.accounts.models import Invite, InviteUse, Link, Passkey, RecoveryCode, RefreshToken, Session, Totp, User
 from chat.accounts.policy import can_see_all_invites, can_see_invite, can_see_people
 from chat.core.authorize import authorize
 from chat.core.clock import now
@@ -17,6 +18,7 @@ from chat.core.errors import NotFound
 from chat.core.ledger import read
 from chat.core.prepared import Prepared
 from chat.core.rate_limit import network_of
+from chat.site.models import Site
 from chat.streams.log import ACCESS
 from chat.streams.models import Stream
 
@@ -24,13 +26,10 @@ IDLE = timedelta(days=14)
 MOST_SHOWN = 500
 
 
-def token_hash(token):
-    """What the database keeps of a cookie: whoever reads a backup cannot sign in with it."""
-    return sha256(token.encode("utf-8", "replace")).hexdigest()
-
-
 def _is_live(moment, idle_since):
-    return (Session.revoked_at.is_(None), Session.expires_at > moment, Session.seen_at > idle_since)
+    """Tokens that people made are for programs that may sleep for long: these end when they were meant to."""
+    in_use = or_(Session.kind == TOKEN, Session.seen_at > idle_since)
+    return (Session.revoked_at.is_(None), Session.expires_at > moment, in_use)
 
 
 def _may_come_in(moment):
@@ -38,23 +37,36 @@ def _may_come_in(moment):
     return (User.deactivated_at.is_(None), or_(User.suspended_until.is_(None), User.suspended_until <= moment))
 
 
-def live_session(token):
-    """The Session of this cookie with its user, or None when it was revoked, ran out, was idle too long, or its person
-    may no longer come in. One query."""
-    moment = now()
-    return db.session.scalars(
+def live_session(credential):
+    """The Session of this cookie or token with its user, or None when it is none of ours, was revoked, ran out, was
+    idle too long, or its person may no longer come in. One query."""
+    named, moment = credentials.read(credential), now()
+    if named is None:
+        return None
+    query = (
         select(Session)
         .join(Session.user)
         .options(contains_eager(Session.user))
-        .where(Session.token_hash == token_hash(token), *_is_live(moment, moment - IDLE), *_may_come_in(moment))
-    ).first()
+        .where(Session.token_hash == named.token_hash, Session.kind == named.kind)
+        .where(*_is_live(moment, moment - IDLE), *_may_come_in(moment))
+    )
+    if named.epoch is not None:
+        query = query.join(Site, Site.epoch == named.epoch)
+    return db.session.scalars(query).first()
 
 
-def sessions_of(user):
-    """Where a person is signed in, the one used last first."""
+def sessions_of(user, *kinds):
+    """Where a person is signed in, the one used last first: browsers, programs and tokens, or these kinds of them."""
     moment = now()
     live = select(Session).where(Session.user_id == user.id, *_is_live(moment, moment - IDLE))
+    if kinds:
+        live = live.where(Session.kind.in_(kinds))
     return db.session.scalars(live.order_by(Session.seen_at.desc(), Session.id)).all()
+
+
+def token_count(user):
+    """How many tokens of their own making a person has that count."""
+    return len(sessions_of(user, TOKEN))
 
 
 def own_session(actor, session_id):
@@ -77,29 +89,48 @@ def live_session_ids(ids):
     )
 
 
-_LIVE = Prepared(
+_live = (
     select(
         Session.id,
         Session.user_id,
         Session.seen_at,
+        Session.scopes,
+        Session.expires_at,
         User.role,
         func.coalesce(select(Stream.head).where(Stream.name == ACCESS).scalar_subquery(), 0).label("access"),
     )
     .join(Session.user)
     .where(
         Session.token_hash == bindparam("token_hash"),
+        Session.kind == bindparam("kind"),
         *_is_live(bindparam("moment"), bindparam("idle_since")),
         *_may_come_in(bindparam("moment")),
     )
 )
+_LIVE, _LIVE_IN_EPOCH = Prepared(_live), Prepared(_live.join(Site, Site.epoch == bindparam("epoch")))
 
 
-def live_session_row(token, ask=read):
-    """What `live_session` finds, as a row of id, user_id, seen_at, the person's role, and the head of `access` at that
-    moment: nothing up to there ended it. Without the session's objects; one query, put through `ask`."""
-    moment = now()
-    rows = ask(_LIVE, token_hash=token_hash(token), moment=moment, idle_since=moment - IDLE)
+def live_session_row(credential, ask=read):
+    """What `live_session` finds, as a row of id, user_id, seen_at, scopes, expires_at, the person's role, and the head
+    of `access` at that moment: nothing up to there ended it. Without the session's objects; one query, put through
+    `ask`."""
+    named, moment = credentials.read(credential), now()
+    if named is None:
+        return None
+    values = {"token_hash": named.token_hash, "kind": named.kind, "moment": moment, "idle_since": moment - IDLE}
+    rows = ask(_LIVE, **values) if named.epoch is None else ask(_LIVE_IN_EPOCH, **values, epoch=named.epoch)
     return rows[0] if rows else None
+
+
+def refresh_token(secret):
+    """The RefreshToken of this value with its session, spent or not; None when there is none."""
+    query = select(RefreshToken).where(RefreshToken.token_hash == token_hash(secret))
+    return db.session.scalars(query.options(joinedload(RefreshToken.session))).first()
+
+
+def is_live(session):
+    """Whether a Session still counts, and its person may come in. One query."""
+    return bool(live_session_ids([session.id]))
 
 
 def is_id(value):
@@ -151,6 +182,13 @@ def people_for(actor, q=""):
     query = select(User).where(User.deactivated_at.is_(None), is_in_circle_of(actor))
     found = db.session.scalars(query.order_by(func.lower(User.name), User.id))
     return [u for u in found if wanted in u.name.casefold() or wanted in u.username][:MOST_SHOWN]
+
+
+def people_page(actor, *, after, limit):
+    """Everyone whom `actor` may know of, by id, from the one after `after`. One query."""
+    authorize(can_see_people(actor))
+    known = select(User).where(User.deactivated_at.is_(None), is_in_circle_of(actor), User.id > after)
+    return db.session.scalars(known.order_by(User.id).limit(limit)).all()
 
 
 def everyone():

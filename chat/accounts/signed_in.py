@@ -1,7 +1,8 @@
-"""Who is asking, found once: for pages here, for sockets through `cookie_value` and `session_for`.
+"""Who is asking, found once: for pages here, for sockets through `cookie_value` and `session_for`, for the API in
+asking.py.
 
 Sessions are rows; the cookie is 256 random bits whose hash names one. Nothing in the cookie is trusted, nothing about
-the person is kept in it, and there is no other way to be remembered.
+the person is kept in it, and there is no other way to be remembered. Tokens (credentials.py) open no page.
 """
 
 from functools import wraps
@@ -11,7 +12,7 @@ from flask_login import LoginManager, current_user
 from werkzeug.http import parse_cookie
 
 from chat.accounts.actions.sessions import LIFETIME, note_use
-from chat.accounts.asker import is_token
+from chat.accounts.credentials import is_cookie
 from chat.accounts.queries import live_session
 from chat.accounts.return_path import return_path
 from chat.core.errors import Forbidden, Unauthorized
@@ -42,16 +43,16 @@ def cookie_name():
 
 def cookie_value(cookie_header):
     """The session token in a Cookie header, as a socket's handshake brings it; "" when there is none."""
-    return parse_cookie(cookie_header or "").get(cookie_name()) or ""
+    value = parse_cookie(cookie_header or "").get(cookie_name()) or ""
+    return value if is_cookie(value) else ""
 
 
 def session_for(token):
-    """The live Session of this token, with its user; None otherwise. One query, and every five minutes a small write.
+    """The live Session of this cookie or token, with its user; None otherwise. One query, and every five minutes a
+    small write.
 
     Sockets ask again for every event: the session may have been revoked since they connected.
     """
-    if not is_token(token):
-        return None
     found = live_session(token)
     return note_use(found) if found else None
 
@@ -59,7 +60,8 @@ def session_for(token):
 def find_session():
     """The Session of this request, or None, also as `g.session`."""
     if "session" not in g:
-        g.session = session_for(request.cookies.get(cookie_name(), ""))
+        value = request.cookies.get(cookie_name(), "")
+        g.session = session_for(value) if is_cookie(value) else None
     return g.session
 
 

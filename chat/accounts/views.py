@@ -6,7 +6,8 @@ from flask_login import current_user
 from chat.accounts import actions, avatars
 from chat.accounts.coming_in import come_in, let_in
 from chat.accounts.confirmed import confirmed
-from chat.accounts.forms import AvatarForm, PasswordForm, ProfileForm, RoleForm, SignInForm, SignUpForm
+from chat.accounts.credentials import BROWSER, PROGRAM, TOKEN
+from chat.accounts.forms import AvatarForm, PasswordForm, ProfileForm, RoleForm, SignInForm, SignUpForm, TokenForm
 from chat.accounts.policy import ROLES, can_give_role, can_step_down, can_to
 from chat.accounts.presenter import (
     present_in_list,
@@ -14,6 +15,7 @@ from chat.accounts.presenter import (
     present_page,
     present_person,
     present_session,
+    present_token,
     zone_of,
 )
 from chat.accounts.queries import (
@@ -26,6 +28,7 @@ from chat.accounts.queries import (
     some_people,
 )
 from chat.accounts.return_path import return_path
+from chat.accounts.scopes import SCOPES
 from chat.accounts.signed_in import drop_token, find_session, signed_in, this_browser
 from chat.core import storage
 from chat.core.errors import ChatError, Conflict, Invalid, NotFound, RateLimited
@@ -254,8 +257,7 @@ def security(actor):
 
 def _security_page(actor, form, status):
     zone, current = zone_of(actor), find_session()
-    signed_in_at = [session for session in sessions_of(actor) if session.kind != "token"]
-    sessions = [present_session(s, current=s.id == current.id, zone=zone) for s in signed_in_at]
+    sessions = [present_session(s, current=s.id == current.id, zone=zone) for s in sessions_of(actor, BROWSER)]
     sessions.sort(key=lambda view: not view.current)
     return render_page("accounts/security.html", status, form=form, sessions=sessions)
 
@@ -287,3 +289,47 @@ def end_session(actor, id):
 def end_other_sessions(actor):
     actions.end_other_sessions(actor, g.session)
     return see_other("/settings/security", "Every other browser is signed out.")
+
+
+# Tokens for programs
+
+
+@bp.get("/settings/tokens")
+@signed_in
+def tokens(actor):
+    return _tokens_page(actor, TokenForm(), 200)
+
+
+@bp.post("/settings/tokens")
+@signed_in
+@confirmed
+@limited("change")
+def make_token(actor):
+    """The one place where a token's value is shown, once: in the answer to the form that made it."""
+    form = TokenForm()
+    if form.validate_on_submit():
+        try:
+            fields = {"scopes": form.scopes.data, "days": form.days.data}
+            value, session = actions.make_token(actor, form.name.data, **fields)
+            made = {"value": value, "name": session.name}
+            return _tokens_page(actor, TokenForm(formdata=None), 200, made=made)
+        except ChatError as error:
+            add_error(form, error)
+    return _tokens_page(actor, form, 422)
+
+
+def _tokens_page(actor, form, status, *, made=None):
+    zone = zone_of(actor)
+    made_by_me, programs = (
+        [present_token(session, zone=zone) for session in sessions_of(actor, kind)] for kind in (TOKEN, PROGRAM)
+    )
+    return render_page(
+        "accounts/tokens.html", status, form=form, tokens=made_by_me, programs=programs, scopes=SCOPES, made=made
+    )
+
+
+@bp.post("/settings/tokens/<int:id>/revoke")
+@signed_in
+def revoke_token(actor, id):
+    actions.revoke_token(actor, own_session(actor, id))
+    return see_other("/settings/tokens", "That token no longer works.")

@@ -2,22 +2,30 @@
 
 from flask import Blueprint, Response, current_app, request
 
-from chat.api.asking import who_asks
+from chat.accounts.api import bp as people
+from chat.accounts.api import tokens
+from chat.accounts.asking import who_asks
+from chat.accounts.scopes import refuse_without
 from chat.core.errors import ChatError, Invalid
 from chat.core.policies import open_to
 from chat.core.rate_limit import limiter
 from chat.core.web import csrf
+from chat.messages.api import bp as messages
 from chat.realtime import wire
 from chat.realtime.connections import Connection
-from chat.realtime.json import dumps
+from chat.realtime.json import dumps, loads
 from chat.realtime.live import MOST_BYTES
 from chat.realtime.namespaces.chat import ChatNamespace
 from chat.realtime.namespaces.presence import PresenceNamespace
 from chat.realtime.sse import MOST_ROOMS
+from chat.rooms.api import bp as rooms
 from chat.site.queries import the_site
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 csrf.exempt(bp)  # `who_asks` asks for the token where there is a cookie
+NOUNS = (tokens, people, rooms, messages)
+for noun in NOUNS:
+    bp.register_blueprint(noun)
 
 NAMESPACES = {"/chat": ChatNamespace, "/presence": PresenceNamespace}
 
@@ -32,7 +40,7 @@ class UnknownEvent(ChatError):
 @open_to("a session or a token with the scope to read: who_asks")
 def events():
     """The frames of a websocket as server-sent events, of all rooms of the person asking or of those named."""
-    session, token = who_asks()
+    session, token = who_asks("read")
     for name in request.args:
         if name != "rooms":
             raise Invalid(f"There is no field {name[:40]!r} here; there is only rooms.", field=name[:40])
@@ -65,6 +73,7 @@ def do(event):
     namespace = next((name for name, known in wire.CLIENT.items() if event in known), None)
     if namespace is None:
         raise UnknownEvent("There is no event of that name.")
+    refuse_without(session.scopes, wire.CLIENT[namespace][event].scope)
     form = wire.parse(namespace, event, sent_json())
     live, actor = current_app.extensions["live"], session.user
     if "realtime" not in live.settings.roles:
@@ -79,7 +88,10 @@ def sent_json():
     request.max_content_length = MOST_BYTES
     if not request.is_json:
         raise Invalid("Send one object as JSON, with the header `Content-Type: application/json`.")
-    return request.get_json(silent=True)
+    try:
+        return loads(request.get_data())  # strict: no half characters
+    except ValueError:
+        return None
 
 
 def visit(session, token):

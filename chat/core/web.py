@@ -37,6 +37,13 @@ TITLES = {
 }
 
 
+FOR_PROGRAMS = {
+    400: "That is not a request this server understands.",
+    404: "There is nothing at this address. All addresses of the API are at /api/docs.",
+    405: "This address does not take that method; the header Allow says which it takes.",
+    413: "That is larger than 256 KiB. Send less at once.",
+    415: "Send one object as JSON, with the header `Content-Type: application/json`.",
+}
 TEMPLATES = Path(__file__).parents[2] / "templates"
 
 
@@ -88,7 +95,7 @@ def refuse_foreign_origins():
         "cross-site",
         "same-site",
     ):
-        return error_page(403, "This form was sent from another site. Open the page here and send it again.")
+        return on_refusal_of_http(403, "This was sent from another site. Open the page here and send it again.")
     return None
 
 
@@ -160,21 +167,26 @@ def on_csrf_error(error):
 def on_http_error(error):
     if error.code is None or error.code < 400:
         return error
-    return on_refusal_of_http(error.code, None)
+    allowed = getattr(error, "valid_methods", None)
+    return on_refusal_of_http(error.code, None, {"Allow": ", ".join(sorted(allowed))} if allowed else {})
 
 
-def on_refusal_of_http(status, message):
+def on_refusal_of_http(status, message, headers=()):
     db.session.rollback()
     if wants_json():
         code = {401: "unauthorized", 403: "forbidden", 404: "not_found", 413: "too_large", 429: "rate_limited"}
         _, text = TITLES.get(status, TITLES[400])
+        if request.path.startswith("/api/"):
+            text = FOR_PROGRAMS.get(status, text)
         body = {
             "ok": False,
             "code": code.get(status, "error" if status >= 500 else "invalid"),
             "message": message or text,
         }
-        return jsonify(body), status
-    return error_page(status, message)
+        return jsonify(body), status, headers
+    page = error_page(status, message)
+    page.headers.update(headers)
+    return page
 
 
 def on_crash(error):

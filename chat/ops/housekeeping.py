@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, select
 
-from chat.accounts.models import Link, Session
+from chat.accounts.models import Link, RefreshToken, Session
 from chat.core import jobs
 from chat.core.clock import now
 from chat.core.db import db
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 ENTRIES_KEPT = timedelta(days=90)  # whoever was away for longer reloads the rooms
 SESSIONS_KEPT = timedelta(days=90)  # after they ended, for whoever asks where somebody was signed in
 LINKS_KEPT = timedelta(days=7)  # after they ran out
+SPENT_KEPT = timedelta(days=30)  # refresh tokens: for so long one that was stolen is known when it comes again
 STEP = 500  # rows in one transaction
 EVERY_SECONDS = 3600
 
@@ -31,6 +32,8 @@ def tidy():
         gone += db.session.execute(delete(Session).where(Session.id.in_(old))).rowcount
         over = select(Link.id).where(Link.expires_at < now() - LINKS_KEPT).limit(STEP)
         gone += db.session.execute(delete(Link).where(Link.id.in_(over))).rowcount
+        spent = select(RefreshToken.id).where(RefreshToken.spent_at < now() - SPENT_KEPT).limit(STEP)
+        gone += db.session.execute(delete(RefreshToken).where(RefreshToken.id.in_(spent))).rowcount
     return gone
 
 

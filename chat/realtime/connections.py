@@ -12,6 +12,8 @@ class Connection:
     user_id      the person; session_id: the signed-in session it stands on
     lock         held while its subscriptions are made or changed, so that these happen one after the other
     ready        set once it has been welcomed; its events wait for that
+    scopes       what its token may do, as stored; None: all that its person may
+    until        when it ends by itself, if it stands on a token
     streams      names that the pump knows it under, active or registered; a dict for its order
     transport    of the fast path, or None
     since        the number of `access` up to which nothing can be meant for it: its session was looked up after that
@@ -20,13 +22,16 @@ class Connection:
     """
 
     __slots__ = (
-        "alive", "asker", "circle", "is_guest", "lock", "presence_sid",
-        "ready", "room_on_screen", "session_id", "sid", "since", "streams", "token",
-        "transport", "transport_id", "user_id",
+        "alive", "asker", "circle", "is_guest", "lock", "presence_sid", "ready", "room_on_screen", "scopes",
+        "session_id", "sid", "since", "streams", "token", "transport", "transport_id", "until", "user_id",
     )  # fmt: skip
     is_told_gone = False  # that a room is not theirs any more; others have `room_removed` and ask
 
-    def __init__(self, transport_id, sid, user_id, session_id, token, transport=None, *, since=0, is_guest=False):
+    def __init__(
+        self, transport_id, sid, user_id, session_id, token, transport=None, *,
+        since=0, is_guest=False, scopes=None, until=None,
+    ):  # fmt: skip
+        self.scopes, self.until = scopes, until
         self.transport_id, self.sid, self.user_id, self.session_id = transport_id, sid, user_id, session_id
         self.token, self.transport, self.asker = token, transport, None
         self.presence_sid = None
@@ -53,7 +58,7 @@ class Connections:
     """Found by /chat's sid, by transport, and by person."""
 
     def __init__(self):
-        self._by_sid, self._by_transport, self._by_user = {}, {}, {}
+        self._by_sid, self._by_transport, self._by_user, self._ending = {}, {}, {}, {}
         self.of_guests = {}  # a dict for its order
 
     def add(self, connection):
@@ -62,9 +67,12 @@ class Connections:
         self._by_user.setdefault(connection.user_id, set()).add(connection)
         if connection.is_guest:
             self.of_guests[connection] = None
+        if connection.until is not None:
+            self._ending[connection] = connection.until
 
     def remove(self, connection):
         connection.alive = False
+        self._ending.pop(connection, None)
         self._by_sid.pop(connection.sid, None)
         self.of_guests.pop(connection, None)
         if self._by_transport.get(connection.transport_id) is connection:
@@ -90,6 +98,10 @@ class Connections:
     def guests(self):
         """The ids of the guests who are connected here."""
         return {connection.user_id for connection in self.of_guests}
+
+    def over_by(self, moment):
+        """Those that end by themselves and whose time has come."""
+        return [connection for connection, until in self._ending.items() if until <= moment]
 
     def __len__(self):
         return len(self._by_sid)

@@ -74,6 +74,7 @@ class Live:
         others what it wrote and hears who is here."""
         if connections:
             self.pump.start()
+            self.spawn(self.revoke.watch_tokens)
         else:
             self.spawn(self._sweep_for_ever)
         self.bus.start()
@@ -86,8 +87,8 @@ class Live:
     def admit(self, environ):
         """Before a websocket is taken over: None, or the refusal (status, code, message, headers). A page of another
         site brings our cookie, too, but not our Origin; who is asking is answered in the namespace, where a browser can
-        read the answer."""
-        if environ.get("HTTP_ORIGIN") not in self.settings.origins:
+        read the answer. A program with a token needs no Origin: the namespace asks for one beside a cookie."""
+        if environ.get("HTTP_ORIGIN", self.settings.base_url) not in self.settings.origins:
             return "403 Forbidden", "forbidden", "This page may not connect. Its origin belongs into ALLOWED_ORIGINS."
         wait = self._handshakes.take("all", self.settings.limit("handshake")) if self.settings.rate_limits else 0
         if wait or "server.handover" not in environ:  # too many at once, or as many as this process can hold

@@ -1,11 +1,14 @@
 """Connections end when the session or the person behind them does, or when the person has other rights: entries of
 `access`, in order, on every process.
 
-Sessions also run out by themselves, which is no entry: those are looked for once a minute.
+Sessions also run out by themselves, which is no entry: those are looked for once a minute. Tokens say when they end,
+and what stands on them ends then.
 """
 
 from chat.accounts.queries import live_session_ids
+from chat.core.clock import now
 
+TOKENS_EVERY = 0.5  # seconds
 LOOKED_AT_EVERY = 60  # polls of the pump, one a second
 AT_ONCE = 500
 
@@ -32,6 +35,16 @@ class Revoke:
             spared = (change.data or {}).get("except")
             return [c for c in self.connections.of(change.subject_id) if c.session_id != spared]
         return []
+
+    def watch_tokens(self):
+        """End what stands on a token when its time has come, whether the database answers or not. Does not return."""
+        while True:
+            self.pump.sleep(TOKENS_EVERY)
+            self.end_over()
+
+    def end_over(self):
+        for connection in self.connections.over_by(now()):
+            self.end(connection, "expired")
 
     def sweep(self):
         """Once in a while, end the connections whose session has run out. Waits."""

@@ -16,6 +16,7 @@ from collections import deque
 from contextlib import suppress
 from threading import Event
 
+from chat.accounts.credentials import ends_at
 from chat.accounts.queries import live_session_row
 from chat.core.errors import Busy, RateLimited, Unauthorized
 from chat.core.failures import note_failure
@@ -50,7 +51,10 @@ class EventConnection(Connection):
     is_told_gone = True
 
     def __init__(self, sid, session, token, rooms):
-        super().__init__(sid, sid, session.user_id, session.id, token, is_guest=session.user.role == "guest")
+        super().__init__(
+            sid, sid, session.user_id, session.id, token, is_guest=session.user.role == "guest", scopes=session.scopes,
+            until=ends_at(token, session),
+        )  # fmt: skip
         self.rooms = rooms
 
     def wants(self, room_id):

@@ -107,6 +107,17 @@ def members(room):
     ).all()
 
 
+def members_page(room, *, after, limit):
+    """The people in a room by their id, from the one after `after`. One query."""
+    return db.session.scalars(
+        select(Membership)
+        .where(Membership.room_id == room.id, Membership.role.is_not(None), Membership.user_id > after)
+        .options(joinedload(Membership.user))
+        .order_by(Membership.user_id)
+        .limit(limit)
+    ).all()
+
+
 def member_counts(room_ids):
     """{room id: people in it}. One query."""
     rows = db.session.execute(
@@ -119,6 +130,16 @@ def member_counts(room_ids):
 
 def rooms_to_find(actor, words="", *, limit=200):
     """The directory: rooms that the actor may know of whose name, topic or description has `words`. One query."""
+    query = _findable(actor, words)
+    return db.session.scalars(query.order_by(Room.archived_at.is_not(None), Room.name, Room.id).limit(limit)).all()
+
+
+def rooms_page(actor, words="", *, after, limit):
+    """The same by id, from the one after `after`. One query."""
+    return db.session.scalars(_findable(actor, words).where(Room.id > after).order_by(Room.id).limit(limit)).all()
+
+
+def _findable(actor, words):
     query = select(Room).where(_may_be_known_to(actor))
     words = words.replace("\0", "").lower().lstrip("#")
     if words:
@@ -130,7 +151,7 @@ def rooms_to_find(actor, words="", *, limit=200):
                 func.lower(Room.description).like(like, escape="\\"),
             )
         )
-    return db.session.scalars(query.order_by(Room.archived_at.is_not(None), Room.name, Room.id).limit(limit)).all()
+    return query
 
 
 def _may_be_known_to(actor):

@@ -260,6 +260,7 @@ ASKING = [
     ("POST", "/people/bob/role"), ("POST", "/people/bob/sign-in-link"), ("POST", "/people/bob/close"),
     ("POST", "/people/bob/erase"), ("POST", "/settings/step-down"), ("POST", "/settings/move"),
     ("GET", "/settings/data/exports/1"),
+    ("POST", "/settings/tokens"),
 ]  # fmt: skip
 
 

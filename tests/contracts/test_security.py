@@ -39,7 +39,7 @@ def window(sign_in, alice, general):
 
 def test_every_answer_carries_the_security_headers(app, window):
     seen = 0
-    for method in ("GET", "POST"):
+    for method in ("GET", "POST", "PATCH", "DELETE"):
         for endpoint, path in addresses(app, method):
             answer = window.open(path, method=method)
             assert answer.status_code < 500 or endpoint == "ops.readyz", path
@@ -81,11 +81,11 @@ def token_of(window):
 
 
 def unsafe(app):
-    return [pair for method in ("POST", "PUT", "PATCH", "DELETE") for pair in addresses(app, method)]
+    return [(method, path) for method in ("POST", "PUT", "PATCH", "DELETE") for _, path in addresses(app, method)]
 
 
-def test_there_are_no_unsafe_methods_but_post(app):
-    assert not [pair for method in ("PUT", "PATCH", "DELETE") for pair in addresses(app, method)]
+def test_only_the_api_has_unsafe_methods_but_post(app):
+    assert not [path for method, path in unsafe(app) if method != "POST" and not path.startswith("/api/v1/")]
 
 
 @pytest.mark.parametrize("how", ["no token", "a made-up token", "another session's token", "from another site"])
@@ -99,11 +99,11 @@ def test_no_form_is_taken_without_its_token(app, window, sign_in, bob, how):
         "from another site": ({"csrf_token": own}, {"Sec-Fetch-Site": "cross-site"}),
     }[how]
 
-    for _endpoint, path in unsafe(app):
+    for method, path in unsafe(app):
         g.pop("csrf_token", None), g.pop("csrf_valid", None)
         with counted_queries() as statements:
-            answer = window.post(path, data=data, headers=headers)
-        assert answer.status_code == (403 if how == "from another site" else 400), path
+            answer = window.open(path, method=method, data=data, headers=headers)
+        assert answer.status_code == (403 if how == "from another site" else 400), (method, path)
         assert not written(statements), path
     assert window.get("/").status_code == 200  # still signed in
 
@@ -124,9 +124,10 @@ def test_whoever_is_not_signed_in_is_asked_to(app, client):
         "site.setup", "accounts.sign_in", "accounts.sign_up", "accounts.invitation", "accounts.sign_out", "ops.healthz",
         "factors.cancel", "factors.sign_in_by_passkey", "factors.challenge_to_sign_in", "factors.recover",
         "ops.readyz", "ops.metrics", "links.forgot", "links.reset", "links.arrive", "links.arrived",
-        "links.confirm_email", "accounts.avatar",  # invitations show them; their names cannot be guessed
+        "links.confirm_email", "docs.page", "docs.openapi", "api.tokens.token", "api.tokens.revoke",
+        "accounts.avatar",  # invitations show them; their names cannot be guessed
     }  # fmt: skip
-    for method in ("GET", "POST"):
+    for method in ("GET", "POST", "PATCH", "DELETE"):
         for endpoint, path in addresses(app, method):
             if endpoint in open_to_all or endpoint.startswith("static"):
                 continue

@@ -24,15 +24,23 @@ from chat.accounts.actions.roles import assign_role, set_person_role, step_down
 from chat.accounts.actions.sessions import begin_session, end_other_sessions, end_session
 from chat.accounts.actions.sign_in import sign_in
 from chat.accounts.actions.sign_up import accept_invite, prepare_account, sign_up
+from chat.accounts.actions.tokens import (
+    make_token,
+    pair_for_password,
+    pair_for_session,
+    renew,
+    revoke_token,
+    revoke_value,
+)
 
 __all__ = [
     "accept_invite", "admit", "admit_by_code", "admit_by_passkey", "admit_by_passkey_alone", "admit_with_new_app",
     "admit_with_new_passkey", "answer_move", "ask_for_reset", "ask_to_move", "assign_role", "begin_move",
     "begin_session", "change_email", "change_password", "check_passkey", "close_own_account", "confirm_by_code",
     "confirm_by_passkey", "confirm_by_password", "confirm_email", "create_invite", "create_user", "deactivate",
-    "end_other_sessions", "end_session", "erase", "finish_move", "make_recovery_codes", "make_reset_link",
-    "prepare_account", "reactivate", "recover", "refuse_unusable", "register_passkey", "remove_avatar",
-    "remove_passkey", "remove_totp", "rename_passkey", "replace_password", "reset_password", "reset_second_factors",
-    "revoke_invite", "set_avatar", "set_person_role", "set_sign_up", "set_up_totp", "sign_in", "sign_up",
-    "step_down", "update_profile",
+    "end_other_sessions", "end_session", "erase", "finish_move", "make_recovery_codes", "make_reset_link", "make_token",
+    "pair_for_password", "pair_for_session", "prepare_account", "reactivate", "recover", "refuse_unusable",
+    "register_passkey", "remove_avatar", "remove_passkey", "remove_totp", "rename_passkey", "renew", "replace_password",
+    "reset_password", "reset_second_factors", "revoke_invite", "revoke_token", "revoke_value", "set_avatar",
+    "set_person_role", "set_sign_up", "set_up_totp", "sign_in", "sign_up", "step_down", "update_profile",
 ]  # fmt: skip

@@ -1,14 +1,14 @@
-import secrets
 from datetime import UTC, datetime, timedelta
 
 from flask import current_app
 from sqlalchemy import select, update
 
+from chat.accounts.credentials import new_cookie, token_hash
 from chat.accounts.devices import name_of_device
 from chat.accounts.events import SessionBegan, SessionEnded, UserEnded
 from chat.accounts.models import Session
 from chat.accounts.policy import can_end_session
-from chat.accounts.queries import sessions_of, token_hash, was_seen
+from chat.accounts.queries import sessions_of, was_seen
 from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
@@ -28,7 +28,7 @@ def begin_session(user, *, second_factor=False, address="", user_agent=""):
     second_factor   whether they have just shown one
     Raises          Unauthorized when the person was deactivated meanwhile.
     """
-    token = secrets.token_urlsafe(32)
+    token = new_cookie()
     with transaction() as record:
         lock(user.stream)
         if user.deactivated_at:

@@ -11,11 +11,12 @@ WRONG = "That name and password do not match."
 TOO_MANY = "Too many wrong passwords."
 
 
-def sign_in(login, password, *, address="", user_agent=""):
+def sign_in(login, password, *, address="", user_agent="", begin=admit):
     """Sign in by e-mail or user name and return Admitted: the token for the browser's cookie, or what is missing.
 
     The same sentence, after the same time, for an unknown name, a wrong password and a closed account.
 
+    begin   lets them in, for instance as a program, and gives what to return; see `admit`
     Raises  Invalid; RateLimited after too many wrong ones, then for a right one too, so that guessing on tells nothing.
     """
     user = user_by_login(login)
@@ -29,7 +30,7 @@ def sign_in(login, password, *, address="", user_agent=""):
             user = user_by_id(user_id)
             if not user.deactivated_at and user.password_hash == stored:  # neither changed while we were hashing
                 user.password_hash = checked.renewed or stored
-                return admit(user, address=address, user_agent=user_agent)
+                return begin(user, address=address, user_agent=user_agent)
     raise Invalid(WRONG, field="password")
 
 

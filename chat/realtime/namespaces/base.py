@@ -11,6 +11,7 @@ import logging
 from flask_socketio import ConnectionRefusedError, Namespace
 
 from chat.accounts.asker import asker_for
+from chat.accounts.scopes import refuse_without
 from chat.accounts.signed_in import session_for
 from chat.core.errors import Busy, ChatError, Invalid, Unauthorized
 from chat.core.failures import note_failure
@@ -35,7 +36,7 @@ class BaseNamespace(Namespace):
         acknowledgement."""
         sid = args[0]
         if event == "connect" and self._is_handshake(sid, args):
-            return self._welcome(sid, args[1])
+            return self._welcome(sid, *args[1:3])
         if event == "disconnect" and self._is_end(sid):
             return self.leave(sid)
         if event not in wire.CLIENT[self.namespace]:
@@ -50,11 +51,11 @@ class BaseNamespace(Namespace):
                 return Busy().to_json()
             return {"ok": False, "code": "error", "message": "That broke on our side. Try again in a moment."}
 
-    def _welcome(self, sid, environ):
+    def _welcome(self, sid, environ, auth=None):
         """`arrive`, and when that breaks the end of the connection: clients try again then, and would wait for an
         answer otherwise. Refusals, which are ConnectionRefusedErrors, are final."""
         try:
-            return self.arrive(sid, environ)
+            return self.arrive(sid, environ, auth)
         except ConnectionRefusedError:
             raise
         except Exception as error:
@@ -85,6 +86,7 @@ class BaseNamespace(Namespace):
                 actor = self._actor(event, connection)
                 if actor is None:
                     raise Unauthorized
+                refuse_without(connection.scopes, wire.CLIENT[self.namespace][event].scope)
                 if len(data) != 1:
                     raise Invalid(f"Send one object with {', '.join(wire.CLIENT[self.namespace][event].fields)}.")
                 form = wire.parse(self.namespace, event, data[0])

@@ -3,8 +3,9 @@ import logging
 from flask_socketio import ConnectionRefusedError
 
 from chat.accounts.actions.sessions import note_use
-from chat.accounts.asker import is_token
+from chat.accounts.credentials import ends_at, is_bearer
 from chat.accounts.queries import live_session_row
+from chat.accounts.scopes import allows
 from chat.accounts.signed_in import cookie_value
 from chat.core.failures import note_failure
 from chat.core.rate_limit import limiter
@@ -21,9 +22,9 @@ from chat.streams.log import heads
 log = logging.getLogger(__name__)
 
 
-def refused():
+def refused(code="unauthorized"):
     """The CONNECT_ERROR that clients see: message "unauthorized", data {"code": "unauthorized"}."""
-    return ConnectionRefusedError("unauthorized", {"code": "unauthorized"})
+    return ConnectionRefusedError(code, {"code": code})
 
 
 class ChatNamespace(BaseNamespace):
@@ -37,28 +38,40 @@ class ChatNamespace(BaseNamespace):
     def connection(self, sid):
         return self.live.connections.get(sid)
 
-    def arrive(self, sid, environ):
-        """A connection stands on a signed-in session, and on a page of ours: another site's page brings our cookie,
-        too, but not our Origin."""
+    def arrive(self, sid, environ, auth=None):
+        """A connection stands on a session: on that of a browser, or on a token that the client names."""
         live = self.live
-        if environ.get("HTTP_ORIGIN") not in live.settings.origins:
-            raise refused()
         with live.app.app_context():
-            token = cookie_value(environ.get("HTTP_COOKIE"))
+            token = self._credential(environ, auth)
             while True:
                 access = live.pump.access
-                session = live_session_row(token) if is_token(token) else None
+                session = live_session_row(token)
                 if session is None:
                     raise refused()
                 if live.pump.access == access:
                     break  # from here on a revocation finds the connection; one that came meanwhile has missed it
+            if not allows(session.scopes, "read"):
+                raise refused("forbidden")
             connection = Connection(
                 live.chat.transport_of(sid), sid, session.user_id, session.id, token, live.chat.transport(sid),
                 since=session.access, is_guest=session.role == "guest",
+                scopes=session.scopes, until=ends_at(token, session),
             )  # fmt: skip
             live.connections.add(connection)
             note_use(session)
         live.spawn(self.welcome, connection)
+
+    def _credential(self, environ, auth):
+        """`auth: {"token": …}` comes before the cookie. Another site's page brings our cookie, too, but not our Origin;
+        a token it would have to know."""
+        if auth is not None and auth != {}:
+            token = auth.get("token") if isinstance(auth, dict) else None
+            if not is_bearer(token):
+                raise refused()
+            return token
+        if environ.get("HTTP_ORIGIN") not in self.live.settings.origins:
+            raise refused()
+        return cookie_value(environ.get("HTTP_COOKIE"))
 
     def welcome(self, connection):
         """Subscribe, then say hello; only then are this client's events looked at."""

@@ -15,7 +15,7 @@ class PresenceNamespace(BaseNamespace):
         connection = transport_id and self.live.connections.over(transport_id)
         return connection if connection and connection.presence_sid == sid else None
 
-    def arrive(self, sid, environ):
+    def arrive(self, sid, environ, auth=None):
         connection = self.live.connections.over(self.live.presence_fanout.transport_of(sid))
         if connection is None or connection.presence_sid:
             raise refused()
