@@ -26,6 +26,7 @@ def create_app(settings=None, *, spawn=None):
     from chat.accounts.link_views import bp as links
     from chat.accounts.views import bp as accounts
     from chat.accounts.views import on_invitation_page, on_person_page
+    from chat.admin.views import bp as admin
     from chat.api.document import bp as docs
     from chat.api.document import describe
     from chat.api.views import NOUNS
@@ -91,7 +92,7 @@ def create_app(settings=None, *, spawn=None):
     on_invitation_page["rooms"] = lambda invite: [room.name for room in rooms_of_invite(invite)]
     on_erase_page["export"] = export_of
 
-    nouns = (site, front, accounts, factors, links, closing, invites, own_data, rooms, messages, api, docs, ops)
+    nouns = (site, front, accounts, factors, links, closing, invites, own_data, rooms, messages, admin, api, docs, ops)
     for blueprint in nouns:
         app.register_blueprint(blueprint)
     describe(app, api, NOUNS)

@@ -16,7 +16,9 @@ from chat.accounts.events import (
     UserEnded,
 )
 from chat.admin import audit
+from chat.admin.actions import purge_room, start_purges
 from chat.admin.erasure import forget_reported
+from chat.admin.events import RoomPurged
 from chat.core import jobs, mail
 from chat.core.transaction import on
 from chat.messages.actions import empty_later, empty_messages
@@ -44,6 +46,7 @@ def attach(pump):
     on(AccountClosed, within=[leave_rooms_later])
     on(PersonErased, within=[empty_later, exports.end, forget_reported])
     on(SiteChanged, within=[log.write, pump.capture], after=[pump.wake])
+    on(RoomPurged, within=[pump.capture], after=[pump.wake])  # a bulk change: its numbers have no entries
     on(Audited, within=[audit.write])
 
     jobs.handle(mail.KIND, mail.handle_mail)
@@ -52,3 +55,5 @@ def attach(pump):
     jobs.handle("leave_rooms", leave_all_rooms)
     jobs.handle("empty_messages", empty_messages)
     jobs.handle(exports.KIND, exports.collect)
+    jobs.handle("retention", start_purges)
+    jobs.handle("purge", purge_room)

@@ -10,6 +10,64 @@ from chat.core.clock import iso, now
 from chat.core.db import db
 from chat.streams.log import AUDIT, next_seq
 
+# What can be in the log: verb → how the sentence goes on between who did it and to whom or what.
+VERBS = {
+    # people and how they come in
+    "account_closed": "closed the account of",
+    "account_opened": "opened the account again of",
+    "person_erased": "erased",
+    "export_requested": "asked for the data of",
+    "role_changed": "changed the role of",
+    "invite_made": "made the invite",
+    "invite_revoked": "revoked the invite",
+    "invite_used": "came by the invite",
+    "sign_up_changed": "changed who may make an account",
+    "signed_in": "signed in at a new device:",
+    "session_ended": "signed out the browser of",
+    "sessions_ended": "signed out every other browser of",
+    "password_changed": "changed the password of",
+    "password_replaced": "gave a new password to",
+    "password_reset": "set a new password by a link for",
+    "sign_in_link_made": "made a sign-in link for",
+    "move_begun": "began to move to another device:",
+    "move_confirmed": "let another device in:",
+    "move_refused": "kept another device out:",
+    "moved": "moved to another device by",
+    "identity_connected": "connected an identity provider to",
+    "identity_disconnected": "disconnected an identity provider from",
+    "email_changed": "changed the e-mail address of",
+    "password_recovered": "set a new password by a recovery code for",
+    "recovery_code_used": "used a recovery code of",
+    "recovery_codes_made": "made new recovery codes for",
+    "second_factors_reset": "took away the second factors of",
+    "passkey_copied": "signed in with what may be a copied passkey of",
+    "token_made": "made the token",
+    "token_revoked": "revoked the token",
+    "refresh_token_reused": "used a spent token again in",
+    # rooms
+    "room_created": "created the room",
+    "room_changed": "changed the room",
+    "room_archived": "archived the room",
+    "room_restored": "opened again the room",
+    "room_opened": "broke the glass of the room",
+    "member_removed": "removed somebody from the room",
+    "room_role_changed": "changed somebody's role in the room",
+    # what is kept
+    "room_retention_changed": "changed for how long messages are kept in the room",
+    "legal_hold_set": "put a legal hold on the room",
+    "legal_hold_lifted": "lifted the legal hold of the room",
+    "messages_purged": "purged old messages of the room",
+    # moderation
+    "suspended": "suspended",
+    "suspension_lifted": "lifted the suspension of",
+    "banned": "banned",
+    "ban_lifted": "lifted the ban of",
+    # the community
+    "settings_changed": "changed the settings",
+    "job_retried": "had tried again the job",
+    "audit_exported": "exported the audit log",
+}
+
 
 def write(event, _transaction):
     """Subscriber of Audited, within the transaction. Its number comes last of all locks, so that no two wait for each

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from chat.accounts.models import User
 from chat.core.db import db
 from chat.messages.models import Message
+from chat.rooms.models import Room
 
 
 class AuditEntry(db.Model):
@@ -69,7 +70,7 @@ class RemovedText(db.Model):
 
 
 class Purge(db.Model):
-    """The receipt of one purge of old messages in one room."""
+    """The receipt of one purge of old messages in one room. `at` None: it is going on."""
 
     __tablename__ = "purges"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -77,7 +78,9 @@ class Purge(db.Model):
     before: Mapped[datetime]  # messages older than this went
     messages: Mapped[int]
     days: Mapped[int]  # the retention that said so
-    at: Mapped[datetime]
+    at: Mapped[datetime | None]
+
+    room: Mapped[Room] = relationship()
 
 
 class Export(db.Model):

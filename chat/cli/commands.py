@@ -9,6 +9,7 @@ from flask import current_app
 
 import config
 from chat.accounts.actions.sealed import reseal_all
+from chat.cli.audit import audit
 from chat.cli.doctor import doctor
 from chat.cli.epoch import epoch
 from chat.cli.flood import flood
@@ -21,7 +22,7 @@ MASK = "•" * 8
 
 
 def register(app):
-    for command in (people, mail, seed, flood, doctor, epoch, show_config, new_secret):
+    for command in (people, mail, seed, flood, doctor, epoch, audit, show_config, new_secret):
         app.cli.add_command(command)
 
 

@@ -11,7 +11,7 @@ Whatever processes serve jobs, one at a time takes each: a compare-and-set on it
 import logging
 from datetime import datetime, timedelta
 
-from sqlalchemy import JSON, Index, delete, or_, select, update
+from sqlalchemy import JSON, Index, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chat.core.clock import now
@@ -25,6 +25,7 @@ FIRST_RETRY, LAST_RETRY = timedelta(seconds=10), timedelta(hours=1)
 MOST_ATTEMPTS = 10
 KEPT = timedelta(days=7)  # after they ended, to be looked at
 EVERY_SECONDS = 1.0
+DAY = timedelta(hours=23, minutes=30)  # less than a day by what an hourly look may be late
 
 _handlers = {}
 
@@ -73,6 +74,13 @@ def noted(key):
     there is none."""
     job = db.session.scalars(select(Job).where(Job.key == key)).first()
     return job and {**(job.data or {}), "error": job.error}
+
+
+def daily(kind):
+    """Inside `transaction()`: have it done once a day, whatever else enqueues it."""
+    recent = select(Job.id).where(Job.kind == kind, Job.created_at > now() - DAY).limit(1)
+    if not db.session.scalar(recent):
+        enqueue(kind, key=kind)
 
 
 def run_due(limit=20):
@@ -128,6 +136,35 @@ def _failed(job_id, attempts, error):
 def _set(job_id, **values):
     with transaction():
         db.session.execute(update(Job).where(Job.id == job_id).values(**values))
+
+
+def counted():
+    """(waiting, failed, given up) now, among those that are kept. One query."""
+    waits, failed = Job.finished_at.is_(None), Job.error.is_not(None)
+    return tuple(
+        db.session.execute(
+            select(
+                func.count().filter(waits), func.count().filter(waits, failed), func.count().filter(~waits, failed)
+            ).select_from(Job)
+        ).one()
+    )
+
+
+def with_errors(*, before=None, limit=50):
+    """(jobs whose last attempt failed, whether there are older ones), the newest first; `before` is a job's id."""
+    query = select(Job).where(Job.error.is_not(None)).order_by(Job.id.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(Job.id < before)
+    found = db.session.scalars(query).all()
+    return found[:limit], len(found) > limit
+
+
+def try_again(job_id):
+    """Inside `transaction()`: have a job that failed done now, given up or not. False: none, or it is being done."""
+    free = or_(Job.leased_until.is_(None), Job.finished_at.is_not(None))
+    mine = update(Job).where(Job.id == job_id, Job.error.is_not(None), free)
+    values = {"finished_at": None, "leased_until": None, "run_at": now(), "attempts": 0}
+    return bool(db.session.execute(mine.values(**values)).rowcount)
 
 
 def tidy(batch=500):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import orjson
 
 from chat.accounts.models import User
-from chat.accounts.policy import can_invite
+from chat.accounts.policy import can_administer, can_invite
 from chat.accounts.presenter import PersonView, present_person, zone_of
 from chat.accounts.queries import users_by_id
 from chat.core.clock import iso, now
@@ -245,6 +245,7 @@ class SidebarView:
     site_cursor: int
     epoch: str
     can_invite: bool
+    can_administer: bool
 
     @property
     def unread_total(self):
@@ -291,6 +292,7 @@ def present_sidebar(actor, current_room_id=None, *, counts=None, heads=None):
         site_cursor=heads.get(log.SITE, 0),
         epoch=site.epoch,
         can_invite=bool(can_invite(actor)),
+        can_administer=bool(can_administer(actor)),
     )
 
 

@@ -22,6 +22,7 @@ LINKS_KEPT = timedelta(days=7)  # after they ran out
 SPENT_KEPT = timedelta(days=30)  # refresh tokens: for so long one that was stolen is known when it comes again
 STEP = 500  # rows in one transaction
 EVERY_SECONDS = 3600
+DAILY = ("retention",)  # jobs
 
 
 def tidy():
@@ -37,8 +38,16 @@ def tidy():
     return gone
 
 
+def begin_day():
+    """Have done what is done once a day, unless it has been."""
+    with transaction():
+        for kind in DAILY:
+            jobs.daily(kind)
+
+
 class Housekeeping:
-    """Tidies once an hour. Every serving process may do so: what one has deleted another does not find."""
+    """Tidies once an hour, and begins what is done once a day. Every serving process may do so: what one has deleted
+    another does not find, and what one has begun another does not begin again."""
 
     def __init__(self, app, sleep):
         self.app, self.sleep = app, sleep
@@ -47,10 +56,15 @@ class Housekeeping:
         while True:
             self.sleep(EVERY_SECONDS)
             try:
+                self.begin_day()
                 while self.step():
                     self.sleep(0.1)
             except Exception as error:
                 note_failure(log, error, "Tidying up failed; it is tried again in an hour.")
+
+    def begin_day(self):
+        with self.app.app_context():
+            begin_day()
 
     def step(self):
         with self.app.app_context():

@@ -115,6 +115,18 @@ def next_seq(name):
     ).scalar_one()
 
 
+def skip(name, count):
+    """A bulk change of a stream that this transaction has locked: takes `count` numbers at once, for which there are no
+    entries, and lets the log begin there. Everybody loads anew what belongs to it. Returns the new head."""
+    return db.session.execute(
+        update(Stream)
+        .where(Stream.name == name)
+        .values(head=Stream.head + count, floor=Stream.head + count)
+        .returning(Stream.head)
+        .execution_options(synchronize_session=False)
+    ).scalar_one()
+
+
 _WRITE = Prepared(insert(Entry.__table__).values({c.key: bindparam(c.key) for c in Entry.__table__.columns}))
 
 

@@ -169,7 +169,7 @@ def upgrade():
     sa.Column('before', sa.DateTime(timezone=True), nullable=False),
     sa.Column('messages', sa.Integer(), nullable=False),
     sa.Column('days', sa.Integer(), nullable=False),
-    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['room_id'], ['rooms.id'], name=op.f('fk_purges_room_id_rooms')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_purges'))
     )
@@ -247,6 +247,27 @@ def upgrade():
         batch_op.add_column(sa.Column('suspended_until', sa.DateTime(timezone=True), nullable=True))
 
     op.execute("INSERT INTO streams (name, head, floor) SELECT 'audit', 0, 0 FROM site")
+
+    # What is in the audit log stays there: no statement of the application can change or delete an entry.
+    if op.get_bind().dialect.name == 'postgresql':
+        op.execute("""
+            CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$
+        """)
+        op.execute("""
+            CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE ON audit
+            FOR EACH ROW EXECUTE FUNCTION refuse_audit_change()
+        """)
+        op.execute("""
+            CREATE TRIGGER audit_is_not_emptied BEFORE TRUNCATE ON audit
+            FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()
+        """)
+    else:
+        for what in ('UPDATE', 'DELETE'):
+            op.execute(f"""
+                CREATE TRIGGER audit_refuses_{what.lower()} BEFORE {what} ON audit
+                BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END
+            """)
 
 
 def downgrade():
@@ -330,3 +351,5 @@ def downgrade():
         batch_op.drop_index(batch_op.f('ix_audit_actor_id'))
 
     op.drop_table('audit')
+    if op.get_bind().dialect.name == 'postgresql':
+        op.execute("DROP FUNCTION refuse_audit_change()")

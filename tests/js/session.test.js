@@ -13,7 +13,7 @@ const page = (more = {}) => ({ epoch: "e1", me: ME, user: { name: "user:1", curs
 // A session on a page, with everything that reaches the screen, and every request, written down.
 function open({ isConnected = true, ...more } = {}) {
   const clock = new Clock()
-  const seen = { shown: [], moved: {}, loaded: [], forgotten: [], reloaded: [], people: [], sized: [], stuck: 0, refused: 0, status: [] }
+  const seen = { shown: [], moved: {}, loaded: [], forgotten: [], reloaded: [], people: [], sites: [], sized: [], stuck: 0, refused: 0, status: [] }
   const requests = []
   const session = new Session({
     clock, random: () => 1, resets: new Resets({ clock }),
@@ -31,6 +31,7 @@ function open({ isConnected = true, ...more } = {}) {
       forget: (id) => seen.forgotten.push(id),
       reload: (reason) => seen.reloaded.push(reason),
       person: (person) => seen.people.push(person.name),
+      site: (site) => seen.sites.push(site.name),
       stuck: () => seen.stuck++,
       refused: () => seen.refused++,
       status: (isCatchingUp) => seen.status.push(isCatchingUp),
@@ -211,6 +212,13 @@ test("noversion: names follow their owner's newest version", async () => {
   session.receive(...message(41, { author: BOB }))
   assert.deepEqual(seen.people, ["Robert"])
   assert.equal(session.people.of(2).name, "Robert")
+})
+
+test("noversion: the community's name does not go back by an older frame", async () => {
+  const { session, seen } = await live()
+  session.receive("site", { stream: "site", seq: 10, change: "settings", site: { name: "Lowwater", hue: 25, v: 11 } })
+  session.receive("site", { stream: "site", seq: 11, change: "settings", site: { name: "Tidewater", hue: 205, v: 10 } })
+  assert.deepEqual(seen.sites, ["Lowwater"])
 })
 
 test("noversion: a read position does not go back by an older frame", async () => {

@@ -8,7 +8,7 @@ from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import Invalid, NotFound
 from chat.core.transaction import transaction
-from chat.site.events import SiteChanged
+from chat.site.events import Audited, SiteChanged
 from chat.site.queries import the_site
 from chat.streams.log import SITE, lock, next_seq
 
@@ -31,7 +31,7 @@ def create_invite(actor, *, expires_days=None, max_uses=None, role="member", roo
         raise Invalid("People are invited as members or as guests.", field="role")
     _refuse_outside(expires_days, LONGEST_DAYS, "expires_days")
     _refuse_outside(max_uses, MOST_USES, "max_uses")
-    with transaction():
+    with transaction() as record:
         lock(actor.stream)
         authorize(can_invite(actor))
         moment = now()
@@ -41,6 +41,8 @@ def create_invite(actor, *, expires_days=None, max_uses=None, role="member", roo
         )  # fmt: skip
         db.session.add(invite)
         db.session.flush()
+        data = {"days": expires_days, "uses": max_uses}
+        record(Audited(actor.id, "invite_made", "invite", invite.id, data))
     return invite
 
 
@@ -51,10 +53,12 @@ def _refuse_outside(number, most, field):
 
 def revoke_invite(actor, invite):
     """Make an invite useless from now on. Revoked already: nothing changes."""
-    with transaction():
+    with transaction() as record:
         lock(SITE)  # whoever is using it at this moment either has an account, or has not
         authorize(can_revoke_invite(actor, invite))
-        invite.revoked_at = invite.revoked_at or now()
+        if not invite.revoked_at:
+            invite.revoked_at = now()
+            record(Audited(actor.id, "invite_revoked", "invite", invite.id))
 
 
 def set_sign_up(actor, sign_up):
@@ -66,9 +70,11 @@ def set_sign_up(actor, sign_up):
         authorize(can_set_sign_up(actor))
         site = the_site()
         if site.sign_up != sign_up:  # setting what is set takes no number
+            before = site.sign_up
             site.sign_up, site.v = sign_up, next_seq(SITE)
             db.session.flush()
             record(SiteChanged(site.v))
+            record(Audited(actor.id, "sign_up_changed", "site", None, {"from": before, "to": sign_up}))
 
 
 def state_of(invite):

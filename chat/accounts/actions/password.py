@@ -5,6 +5,7 @@ from chat.core.db import db
 from chat.core.errors import Conflict, Invalid
 from chat.core.rate_limit import network_of
 from chat.core.transaction import transaction
+from chat.site.events import Audited
 from chat.streams.log import ACCESS, lock
 
 
@@ -27,6 +28,7 @@ def change_password(actor, session, *, current, new, address=""):
             raise Conflict("Your password was changed elsewhere just now. Sign in with the new one.")
         actor.password_hash = password_hash
         end_all_but(record, actor, session_id)
+        record(Audited(actor.id, "password_changed", "user", actor.id))
 
 
 def replace_password(user, new):
@@ -42,3 +44,4 @@ def replace_password(user, new):
         lock(user.stream, ACCESS)
         user.password_hash = password_hash
         end_all_but(record, user, None)
+        record(Audited(None, "password_replaced", "user", user.id))

@@ -15,6 +15,7 @@ from chat.core.db import db
 from chat.core.errors import Busy, Unauthorized
 from chat.core.rate_limit import network_of
 from chat.core.transaction import transaction
+from chat.site.events import Audited
 from chat.streams.log import ACCESS, lock, next_seq
 
 LIFETIME = timedelta(days=90)  # however much it is used; unused it ends after queries.IDLE
@@ -104,13 +105,18 @@ def end_session(actor, session):
             session.revoked_at = now()
             db.session.flush()
             record(SessionEnded(session.id, session.user_id, next_seq(ACCESS)))
+            if session.user_id != actor.id:
+                record(Audited(actor.id, "session_ended", "user", session.user_id, {"session": session.id}))
 
 
 def end_other_sessions(actor, session=None):
     """Sign the actor out everywhere, except at `session`. Returns how many browsers that were."""
     with transaction() as record:
         lock(actor.stream, ACCESS)
-        return end_all_but(record, actor, session.id if session else None)
+        ended = end_all_but(record, actor, session.id if session else None)
+        if ended:
+            record(Audited(actor.id, "sessions_ended", "user", actor.id, {"browsers": ended}))
+        return ended
 
 
 def end_all_but(record, user, kept_id):

@@ -9,6 +9,7 @@ from chat.core.db import db
 from chat.core.errors import Conflict, NotFound
 from chat.core.rate_limit import limiter, network_of
 from chat.core.transaction import transaction
+from chat.site.events import Audited
 from chat.site.queries import the_site
 from chat.streams.log import SITE, lock, room_stream
 
@@ -37,7 +38,7 @@ def accept_invite(code, *, name, email, password, username=None, address=""):
     """
     refuse_unusable(invite_by_code(code))
     password_hash = prepare_account(name=name, email=email, password=password, username=username, address=address)
-    with transaction():
+    with transaction() as record:
         lock(*map(room_stream, invite_by_code(code).room_ids or ()), SITE)  # of two who use the last place at once,
         invite = invite_by_code(code)  # the second sees it taken
         refuse_unusable(invite)
@@ -48,6 +49,7 @@ def accept_invite(code, *, name, email, password, username=None, address=""):
         invite.uses += 1
         db.session.add(InviteUse(invite_id=invite.id, user_id=user.id, used_at=now()))
         db.session.flush()
+        record(Audited(user.id, "invite_used", "invite", invite.id))
     return user
 
 

@@ -13,6 +13,7 @@ from chat.rooms.names import TOPIC_LENGTH, line, room_name
 from chat.rooms.policy import can_create_room
 from chat.rooms.queries import public_room_named, visible_room_named
 from chat.site.actions import create_site
+from chat.site.events import Audited
 from chat.streams.log import create, lock, next_seq
 
 DEFAULT_ROOM = "general"
@@ -31,7 +32,9 @@ def create_room(actor, name, *, kind="public", topic=""):
         lock(actor.stream)
         authorize(can_create_room(actor))
         refuse_taken_name(actor, name, kind)
-        return _create(record, actor, name, kind, topic)
+        room = _create(record, actor, name, kind, topic)
+        record(Audited(actor.id, "room_created", "room", room.id, {"kind": kind}))
+        return room
 
 
 def refuse_taken_name(actor, name, kind, *, besides=None):

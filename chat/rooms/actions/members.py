@@ -18,6 +18,7 @@ from chat.rooms.queries import (
     room_for,
     rooms_by_id,
 )
+from chat.site.events import Audited
 from chat.streams.log import lock, next_seq
 
 
@@ -101,6 +102,7 @@ def remove_member(actor, room, person):
         authorize(can_remove(actor, membership))
         _keep_an_owner(room, membership, f"{person.name} is the only owner. Make someone else an owner first.")
         _exit(record, room, membership, by_id=actor.id)
+        record(Audited(actor.id, "member_removed", "room", room.id, {"user": person.id}))
 
 
 def set_role(actor, room, person, role):
@@ -119,9 +121,11 @@ def set_role(actor, room, person, role):
             raise Invalid(f"{person.name} is a {person.role} here; only members can look after rooms.", field="role")
         if role != "owner":
             _keep_an_owner(room, membership, f"{person.name} is the only owner. Make someone else an owner first.")
+        data = {"user": person.id, "from": membership.role, "to": role}
         membership.role, membership.v = role, next_seq(room.stream)
         db.session.flush()
         record(MemberChanged(room.id, person.id, membership.v, None, "role", actor.id))
+        record(Audited(actor.id, "room_role_changed", "room", room.id, data))
         return membership
 
 

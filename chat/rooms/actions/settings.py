@@ -7,6 +7,7 @@ from chat.rooms.events import RoomChanged
 from chat.rooms.names import DESCRIPTION_LENGTH, TOPIC_LENGTH, line, paragraph, room_name
 from chat.rooms.policy import may
 from chat.rooms.queries import room_for
+from chat.site.events import Audited
 from chat.streams.log import lock, next_seq
 
 
@@ -23,11 +24,15 @@ def change_room(actor, room, *, name, topic, description):
         authorize(may(actor, room, "change"))
         if wanted["name"] != room.name:
             refuse_taken_name(actor, wanted["name"], room.kind, besides=room)
+        changed = []
         for attribute, kind in (("name", "renamed"), ("topic", "topic"), ("description", "description")):
             if wanted[attribute] != getattr(room, attribute):
                 setattr(room, attribute, wanted[attribute])
                 write_name(room.name)
                 _number(record, actor, room, kind)
+                changed.append(attribute)
+        if changed:
+            record(Audited(actor.id, "room_changed", "room", room.id, {"changed": changed}))
     return room
 
 
@@ -40,6 +45,7 @@ def archive_room(actor, room):
         if not room.archived_at:
             room.archived_at = now()
             _number(record, actor, room, "archived")
+            record(Audited(actor.id, "room_archived", "room", room.id))
     return room
 
 
@@ -52,6 +58,7 @@ def restore_room(actor, room):
         if room.archived_at:
             room.archived_at = None
             _number(record, actor, room, "restored")
+            record(Audited(actor.id, "room_restored", "room", room.id))
     return room
 
 

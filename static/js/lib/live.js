@@ -8,6 +8,7 @@ import { Connection } from "parley/lib/connection"
 import { locked } from "parley/lib/locks"
 import { memory } from "parley/lib/memory"
 import { OutboxStore } from "parley/lib/outbox_store"
+import { redrawCommunity } from "parley/lib/community_on_page"
 import { redrawPerson, redrawPresence } from "parley/lib/people_on_page"
 import { forgetPages, goTo, readPlace, refresh, restart, signIn } from "parley/lib/page"
 import { fragment, page as parsePage } from "parley/lib/html"
@@ -50,6 +51,7 @@ class Live {
         sized: resizeRoom,
         moved: (name, cursor) => this.#moved(name, cursor),
         person: (person) => redrawPerson(person),
+        site: (site) => redrawCommunity(site),
         place: (room) => this.#place(room),
         load: (room) => this.#load(room),
         forget: (room) => this.#forget(room),

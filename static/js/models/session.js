@@ -20,6 +20,7 @@ export class Session {
   #wanted = new Set()
   #wantsAll = false
   #loading = new Set() // rooms to be drawn afresh; a page that comes may be older than the reason for it
+  #siteV = 0 // of the newest settings seen; a page restored from a cache shows older ones until their frame comes again
   #isFlushing = false
   #isReloading = false // one change may be told more than once before the new page is here
   #pauses = 0 // questions that wait to be asked again
@@ -309,6 +310,10 @@ export class Session {
   #applySite(frame) {
     const person = frame.person ?? frame.user
     if (frame.event === "site" && person && this.people.take(person)) this.view.person(person)
+    if (frame.event === "site" && frame.site && frame.site.v >= this.#siteV) {
+      this.#siteV = frame.site.v
+      this.view.site(frame.site)
+    }
   }
 
   #tell() { this.view.status(this.isCatchingUp) }

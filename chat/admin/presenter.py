@@ -1,0 +1,327 @@
+"""How the administration's pages show things: plain values. Private rooms have no name here."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flask import current_app
+
+import chat
+from chat.accounts.presenter import PersonInList, PersonView, present_in_list, present_person
+from chat.accounts.queries import users_by_id
+from chat.admin import queries
+from chat.admin.audit import VERBS
+from chat.core import jobs, storage
+from chat.core.blocking import run_blocking
+from chat.core.clock import iso, now
+from chat.core.transaction import release
+from chat.rooms.presenter import RoomView, present_room
+from chat.rooms.queries import last_activity, member_counts
+from chat.site.settings import SETTINGS
+
+LITTLE_SPACE = 0.05  # of the disk
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One figure of the overview. `state`: ok, warning, danger; `remedy`: what to do when it is not ok."""
+
+    label: str
+    value: str
+    about: str = ""
+    state: str = "ok"
+    remedy: str = ""
+    path: str | None = None
+
+
+def overview():
+    """[(title, [Fact])] of everything that somebody who runs a community looks at first."""
+    return [("People and rooms", [*_people(), *_rooms()]), ("This server", [*_storage(), *_work(), *_live()])]
+
+
+def _people():
+    people, day, week = queries.people_counted()
+    yield Fact("People", f"{people:,}", "with an account", path="/admin/people")
+    yield Fact("Active", f"{day:,}", f"in the last 24 hours; {week:,} in seven days")
+
+
+def _rooms():
+    public, archived, private = queries.rooms_counted()
+    yield Fact("Rooms", f"{public:,}", f"public; {archived:,} archived, {private:,} private", path="/admin/rooms")
+
+
+def _storage():
+    settings = current_app.config["PARLEY"]
+    kind, size = queries.database_size()
+    release()
+    files = run_blocking(storage.used_bytes, settings.uploads_dir)
+    disk = shutil.disk_usage(settings.data_dir)
+    yield Fact("Database", in_bytes(size), kind)
+    yield Fact("Files", in_bytes(files), "pictures that people uploaded")
+    full = disk.free < LITTLE_SPACE * disk.total
+    yield Fact(
+        "Free space", in_bytes(disk.free), f"of {in_bytes(disk.total)} where the data lies",
+        "danger" if full else "ok",
+        "Make room on the disk, or have messages kept for a shorter time. When it is full nobody can write.",
+    )  # fmt: skip
+
+
+def _work():
+    waiting, failing, given_up = jobs.counted()
+    state = "danger" if given_up else "warning" if failing else "ok"
+    about = f"waiting; {failing:,} being tried again, {given_up:,} given up" if failing or given_up else "waiting"
+    yield Fact("Jobs", f"{waiting:,}", about, state, "Look at what went wrong, mend it, and try again.", "/admin/jobs")
+
+
+def _live():
+    live, lag = current_app.extensions["live"], current_app.extensions["lag"]
+    if current_app.config["PARLEY"].message_queue_url:
+        degraded = live.bus.degraded
+        yield Fact(
+            "Message queue", "Not heard" if degraded else "Heard", "carries hints between processes",
+            "warning" if degraded else "ok",
+            "See whether the server runs that MESSAGE_QUEUE_URL names. Until then news come a second late.",
+        )  # fmt: skip
+    else:
+        yield Fact("Message queue", "None", "none is needed for one process")
+    slow = lag.last > 0.05
+    yield Fact(
+        "Answers", f"{lag.last * 1000:.0f} ms late", f"{lag.worst * 1000:.0f} ms at worst since the start",
+        "warning" if slow else "ok",
+        "Something holds this process up. See which other programs use the processor, or run a second process.",
+    )  # fmt: skip
+    yield Fact("Connections", f"{len(live.connections):,}", "windows and programs that follow this process")
+    yield Fact("Version", chat.__version__, "of Parley")
+
+
+def in_bytes(count):
+    """A size for people: "830 B", "1.4 MB", "12 GB"."""
+    units = ("B", "kB", "MB", "GB", "TB")
+    for unit in units:
+        if count < 1000 or unit == units[-1]:
+            return f"{count:.1f} {unit}" if count < 10 and unit != "B" else f"{count:.0f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+@dataclass(frozen=True)
+class Bar:
+    x: int
+    y: float
+    height: float
+    words: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Messages a day as bars, in a box of `width` by `height`."""
+
+    bars: tuple
+    width: int
+    height: int
+    most: int
+    words: str
+    first: str
+    last: str
+
+
+def chart_of(days, *, step=20, height=120):
+    """The Chart of [(date, count)]."""
+    most = max((count for _, count in days), default=0)
+    bars = []
+    for number, (date, count) in enumerate(days):
+        tall = round(count / most * height, 1) if most else 0
+        tall = max(tall, 1.5) if count else 0.5  # also one message of a thousand shows, and a day without is a line
+        words = f"{date:%-d %B}: {count:,} {'message' if count == 1 else 'messages'}"
+        bars.append(Bar(number * step, round(height - tall, 1), tall, words))
+    total = sum(count for _, count in days)
+    words = f"Messages a day in the last {len(days)} days: {total:,} in all, at most {most:,} on one day."
+    return Chart(tuple(bars), len(days) * step, height, most, words, f"{days[0][0]:%-d %B}", f"{days[-1][0]:%-d %B}")
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    person: PersonInList
+    email: str
+    state: str | None  # suspended, banned, erased, closed; None: all is well
+    seen_at: str | None
+    created_at: str
+
+
+def present_people(users):
+    seen = queries.last_seen([user.id for user in users])
+    return [
+        PersonRow(present_in_list(user), user.email, state_of(user), iso(seen.get(user.id)), iso(user.created_at))
+        for user in users
+    ]
+
+
+def state_of(user):
+    if user.erased_at:
+        return "Erased"
+    if user.banned_at:
+        return "Banned"
+    if user.deactivated_at:
+        return "Closed"
+    return "Suspended" if user.suspended_until and user.suspended_until > now() else None
+
+
+@dataclass(frozen=True)
+class RoomRow:
+    room: RoomView
+    retention: str
+    legal_hold: bool
+
+
+def present_rooms(rooms):
+    counts, active = member_counts([room.id for room in rooms]), last_activity(rooms)
+    return [
+        RoomRow(
+            present_room(room, member_count=counts.get(room.id, 0), last_message_at=active.get(room.id)),
+            days_words(queries.days_of(room)), room.legal_hold,
+        )
+        for room in rooms
+    ]  # fmt: skip
+
+
+def days_words(days):
+    return "for ever" if days is None else "1 day" if days == 1 else f"{days:,} days"
+
+
+@dataclass(frozen=True)
+class JobRow:
+    id: int
+    kind: str
+    error: str
+    attempts: int
+    given_up: bool
+    at: str
+    can_retry: bool
+
+
+def present_jobs(found):
+    return [
+        JobRow(
+            job.id, job.kind, job.error, job.attempts, job.finished_at is not None, iso(job.finished_at or job.run_at),
+            job.finished_at is not None or job.leased_until is None,
+        )
+        for job in found
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PurgeRow:
+    room: str | None  # None: a private one
+    path: str | None
+    messages: int
+    before: str
+    days: str
+    at: str | None
+
+
+def present_purges(purges):
+    rows = []
+    for purge in purges:
+        public = purge.room.kind == "public"
+        rows.append(
+            PurgeRow(
+                purge.room.name if public else None, purge.room.path if public else None, purge.messages,
+                iso(purge.before), days_words(purge.days), iso(purge.at),
+            )
+        )  # fmt: skip
+    return rows
+
+
+@dataclass(frozen=True)
+class EntryView:
+    """One entry of the audit log: who, what, to whom."""
+
+    seq: int
+    at: datetime
+    actor: PersonView | None
+    words: str
+    person: PersonView | None  # the one it was done to
+    subject: str  # what it was done to, when that is no person
+    path: str | None
+    details: tuple
+    address: str
+
+
+def present_entries(entries):
+    """Entries as people read them. Three queries, whatever the number."""
+    people = users_by_id({e.subject_id for e in entries if e.subject_kind == "user"} | set(_named_in(entries)))
+    rooms = queries.public_room_names({e.subject_id for e in entries if e.subject_kind == "room"})
+    return [_present_entry(entry, people, rooms) for entry in entries]
+
+
+def _named_in(entries):
+    return (e.data["user"] for e in entries if isinstance((e.data or {}).get("user"), int))
+
+
+def _present_entry(entry, people, rooms):
+    person = people.get(entry.subject_id) if entry.subject_kind == "user" else None
+    itself = person is not None and person.id == entry.actor_id
+    subject, path = "", None
+    if entry.subject_kind == "room":
+        name = rooms.get(entry.subject_id)
+        subject, path = (f"#{name}", f"/rooms/{entry.subject_id}") if name else ("that is private", None)
+    elif person is None and entry.subject_kind != "site":
+        subject = str(entry.subject_id or "")
+    return EntryView(
+        seq=entry.seq, at=entry.at, actor=entry.actor and present_person(entry.actor),
+        words=VERBS.get(entry.verb, entry.verb.replace("_", " ")),
+        person=present_person(person) if person is not None else None,
+        subject="themselves" if itself else subject, path=path,
+        details=tuple(_details(entry.data or {}, people)), address=entry.address,
+    )  # fmt: skip
+
+
+def _details(data, people):
+    """[(what, how it was and is)] as words."""
+    if "from" in data and "to" in data:
+        yield "changed", f"{_said(data['from'])} → {_said(data['to'])}"
+    for name, value in data.items():
+        if name in ("from", "to") or value is None:
+            continue
+        label = SETTINGS[name].label if name in SETTINGS else name.replace("_", " ")
+        if name == "user" and value in people:
+            yield label, people[value].name
+        elif isinstance(value, dict) and set(value) == {"from", "to"}:
+            yield label, f"{_said(value['from'], name)} → {_said(value['to'], name)}"
+        else:
+            yield label, _said(value)
+
+
+def _said(value, name=None):
+    choices = SETTINGS[name].choices if name in SETTINGS else None
+    if choices and value in choices:
+        return choices[value]
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)
+
+
+COLUMNS = ("seq", "at", "actor_id", "actor", "verb", "subject_kind", "subject_id", "data", "address", "hash")
+
+
+def plain_entry(entry):
+    """One entry with everything that the chain is made of, for programs: the values of COLUMNS."""
+    return {
+        "seq": entry.seq, "at": iso(entry.at), "actor_id": entry.actor_id,
+        "actor": entry.actor and entry.actor.username, "verb": entry.verb, "subject_kind": entry.subject_kind,
+        "subject_id": entry.subject_id, "data": entry.data, "address": entry.address, "hash": entry.hash,
+    }  # fmt: skip
+
+
+def csv_values(plain):
+    """The same as cells: structured data as JSON, nothing as an empty cell."""
+    values = (plain[column] for column in COLUMNS)
+    return [
+        json.dumps(value, sort_keys=True) if isinstance(value, dict) else "" if value is None else value
+        for value in values
+    ]
+
+
+def today():
+    return now().astimezone(UTC).date().isoformat()

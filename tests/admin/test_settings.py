@@ -1,0 +1,100 @@
+"""What those who run a community can set: checked, told to everybody, and written down."""
+
+import pytest
+
+from chat.admin.actions import change_settings
+from chat.core.errors import Forbidden, Invalid
+from chat.site.queries import setting, the_site
+from chat.site.settings import SETTINGS
+from chat.streams.log import SITE, heads
+
+
+def test_a_setting_that_changes_is_told_once_and_written_down(ada, live, bob, audited):
+    watcher = live(bob)
+
+    changed = change_settings(ada, who_may_invite="admin", new_account_hours="24", who_may_make_bot="admin")
+
+    assert sorted(changed) == ["new_account_hours", "who_may_invite"]
+    assert (setting("who_may_invite"), setting("new_account_hours")) == ("admin", 24)
+    assert [(f["change"], f["seq"]) for f in watcher.received("site")] == [("settings", the_site().v)]
+    assert audited() == [
+        ("settings_changed", ada.id, ("site", None),
+         {"who_may_invite": {"from": "member", "to": "admin"}, "new_account_hours": {"from": 0, "to": 24}})
+    ]  # fmt: skip
+
+
+def test_everybody_sees_another_name_and_accent(ada, live, bob, audited):
+    watcher = live(bob)
+
+    change_settings(ada, name="  Lowwater ", hue=25)
+
+    [frame] = watcher.received("site")
+    assert frame["site"] == {"name": "Lowwater", "hue": 25, "v": the_site().v}
+    assert audited()[0][3]["name"] == {"from": "Tidewater", "to": "Lowwater"}
+
+
+def test_setting_what_is_set_takes_no_number_and_is_not_written_down(ada, audited):
+    before = heads([SITE])
+
+    assert change_settings(ada, who_may_invite="member", name="Tidewater") == []
+    assert (heads([SITE]), audited()) == (before, [])
+
+
+def test_what_has_its_default_is_not_kept(ada):
+    change_settings(ada, who_may_invite="admin")
+    change_settings(ada, who_may_invite="member")
+
+    assert the_site().settings == {}
+
+
+@pytest.mark.parametrize("role", ["moderator", "member", "guest", "bot"])
+def test_only_who_runs_the_community_sets_anything(become, bob, role, audited):
+    become(bob, role)
+
+    with pytest.raises(Forbidden):
+        change_settings(bob, who_may_invite="admin")
+    assert (setting("who_may_invite"), audited()) == ("member", [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("who_may_invite", "nobody"), ("new_account_hours", "721"), ("new_account_hours", "x"), ("new_account_hours", ""),
+     ("retention_days", 0), ("name", " "), ("hue", 7), ("no_such_setting", 1)],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_at_its_field_and_nothing_changes(ada, audited, name, value):
+    with pytest.raises(Invalid) as refusal:
+        change_settings(ada, who_may_make_bot="member", **{name: value})
+    assert (refusal.value.field, setting("who_may_make_bot"), audited()) == (name, "admin", [])
+
+
+def test_every_setting_stands_on_a_page(sign_in, ada):
+    window = sign_in(ada)
+    pages = "".join(window.get(f"/admin/{page}").text for page in ("settings", "sign-in"))
+    elsewhere = {"retention_days"}  # its page asks for the days, and shows what would go
+
+    for name, entry in SETTINGS.items():
+        assert f'name="{name}"' in pages or name in elsewhere, name
+        assert entry.label in pages or name in elsewhere
+
+
+def test_the_pages_set_what_is_typed(sign_in, ada):
+    window = sign_in(ada)
+
+    window.post("/admin/settings", data={"who_may_invite": "moderator", "who_may_create_room": "member",
+                                         "who_may_make_bot": "admin", "new_account_hours": "48"})  # fmt: skip
+    window.post("/admin/sign-in", data={"password_sign_in": "False", "second_factor": "admin"})
+    window.post("/admin/community", data={"name": "Lowwater", "hue": "25"})
+
+    assert (setting("who_may_invite"), setting("new_account_hours")) == ("moderator", 48)
+    assert (setting("password_sign_in"), setting("second_factor")) == (False, "admin")
+    assert (the_site().name, the_site().hue) == ("Lowwater", 25)
+
+
+def test_a_page_says_beside_the_field_what_cannot_be(sign_in, ada):
+    typed = {"who_may_invite": "member", "who_may_create_room": "member", "who_may_make_bot": "admin"}
+    page = sign_in(ada).post("/admin/settings", data={**typed, "new_account_hours": "721"})
+
+    assert page.status_code == 422
+    assert "Use a whole number from 0 to 720." in page.text
+    assert 'value="721"' in page.text
+    assert setting("new_account_hours") == 0
