@@ -42,7 +42,7 @@ def attach(pump):
     on(SessionEnded, within=[log.write, pump.capture], after=[pump.wake])
     on(RoleChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(UserEnded, within=[log.write, pump.capture], after=[pump.wake])
-    on(SessionBegan, within=[letters.about_new_device])
+    on(SessionBegan, within=[letters.about_new_device, audit.note_new_device])
     on(AccountClosed, within=[leave_rooms_later])
     on(PersonErased, within=[empty_later, exports.end, forget_reported])
     on(SiteChanged, within=[log.write, pump.capture], after=[pump.wake])

@@ -8,6 +8,7 @@ from flask import has_request_context, request
 from chat.admin.models import AuditEntry
 from chat.core.clock import iso, now
 from chat.core.db import db
+from chat.site.events import Audited
 from chat.streams.log import AUDIT, next_seq
 
 # What can be in the log: verb → how the sentence goes on between who did it and to whom or what.
@@ -22,7 +23,7 @@ VERBS = {
     "invite_revoked": "revoked the invite",
     "invite_used": "came by the invite",
     "sign_up_changed": "changed who may make an account",
-    "signed_in": "signed in at a new device:",
+    "signed_in": "signed in at a new device, in session",
     "session_ended": "signed out the browser of",
     "sessions_ended": "signed out every other browser of",
     "password_changed": "changed the password of",
@@ -32,7 +33,7 @@ VERBS = {
     "move_begun": "began to move to another device:",
     "move_confirmed": "let another device in:",
     "move_refused": "kept another device out:",
-    "moved": "moved to another device by",
+    "moved": "moved to another device, in session",
     "identity_connected": "connected an identity provider to",
     "identity_disconnected": "disconnected an identity provider from",
     "email_changed": "changed the e-mail address of",
@@ -43,7 +44,7 @@ VERBS = {
     "passkey_copied": "signed in with what may be a copied passkey of",
     "token_made": "made the token",
     "token_revoked": "revoked the token",
-    "refresh_token_reused": "used a spent token again in",
+    "refresh_token_reused": "saw a spent token used again in session",
     # rooms
     "room_created": "created the room",
     "room_changed": "changed the room",
@@ -81,6 +82,12 @@ def write(event, _transaction):
     entry.hash = link(before.hash if before else "", entry)
     db.session.add(entry)
     db.session.flush()
+
+
+def note_new_device(event, transaction):
+    """Subscriber of SessionBegan, within the transaction: whoever signed in where they were never seen."""
+    if event.is_new:
+        transaction(Audited(event.user_id, "signed_in", "session", event.session_id))
 
 
 def link(before, entry):

@@ -106,8 +106,9 @@ def restore(actor, room_id):
 @administers
 def invites(actor):
     found, more = queries.invites_page(before=request.args.get("before", type=int))
+    rooms = queries.public_room_names({id for invite in found for id in invite.room_ids or ()})
     return render_page(
-        "admin/invites.html", invites=present_invites(found), next=_more(before=found[-1].id) if more else None
+        "admin/invites.html", invites=present_invites(found, rooms), next=_more(before=found[-1].id) if more else None
     )
 
 

@@ -145,6 +145,15 @@ def test_whoever_came_by_an_invite_is_written_down(bob, audited):
     assert audited()[-1] == ("invite_used", user.id, ("invite", invite.id), None)
 
 
+def test_signing_in_at_another_device_is_written_down(bob, audited):
+    begin_session(bob, user_agent="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", address="192.0.2.1")
+    begin_session(bob, user_agent="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", address="192.0.2.1")
+    phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1"
+    session = session_for(begin_session(bob, user_agent=phone, address="198.51.100.7"))
+
+    assert audited() == [("signed_in", bob.id, ("session", session.id), None)]
+
+
 def test_what_was_refused_is_not(bob, general, audited):
     for act in (lambda: archive_room(bob, general), lambda: set_sign_up(bob, "open")):
         with pytest.raises(Forbidden):
