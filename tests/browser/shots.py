@@ -179,6 +179,11 @@ def visit_all(studio):
     studio.take("people-none", "/people?q=zzz")
     studio.take("person", "/people/amara")
     studio.take("invites", "/invites")
+    for page in ("", "people", "rooms", "invites", "sign-in", "retention", "retention?days=1", "jobs", "audit", "settings"):
+        name = f"admin-{page.replace('?days=1', '-preview') or 'overview'}"
+        studio.take(name, f"/admin/{page}".rstrip("/"))
+    studio.take("admin-audit-verified", "/admin/audit?verify=1")
+    studio.take("admin-room-retention", f"{room}/retention")
     studio.take("edit", f"/messages/{studio.mine}/edit")
     studio.take("delete", f"/messages/{studio.mine}/delete")
     studio.take("history", f"/messages/{studio.edited}/history", studio.editor)
