@@ -179,7 +179,8 @@ def visit_all(studio):
     studio.take("people-none", "/people?q=zzz")
     studio.take("person", "/people/amara")
     studio.take("invites", "/invites")
-    for page in ("", "people", "rooms", "invites", "sign-in", "retention", "retention?days=1", "jobs", "audit", "settings"):
+    pages = ["people", "rooms", "invites", "sign-in", "retention", "retention?days=1", "jobs", "audit", "settings"]
+    for page in ("", *pages):
         name = f"admin-{page.replace('?days=1', '-preview') or 'overview'}"
         studio.take(name, f"/admin/{page}".rstrip("/"))
     studio.take("admin-audit-verified", "/admin/audit?verify=1")
