@@ -186,6 +186,51 @@ def mail_address(value):
     return value
 
 
+def provider_url(value):
+    """The address of an identity provider, as it names itself: TLS, except on this machine. Nothing: there is none."""
+    value = value.strip()
+    if not value:
+        return value
+    parts = urlsplit(value)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme not in (("https", "http") if local else ("https",)) or not parts.hostname:
+        raise Invalid(f"is {value!r}; use an address with https, such as https://id.example.org/realms/main")
+    if "@" in parts.netloc or parts.query or parts.fragment or not value.isascii() or not value.isprintable():
+        raise Invalid("holds a user name, a query or something odd; use the plain address of the issuer")
+    return value
+
+
+def scopes(value):
+    parts = tuple(value.replace(",", " ").split())
+    if "openid" not in parts or not all(re.fullmatch(r"[!#-\[\]-~]+", part) for part in parts):
+        raise Invalid(f"is {value!r}; use words separated by spaces, openid among them")
+    return parts
+
+
+MAPPED_ROLES = ("admin", "moderator", "member", "guest")
+
+
+def role_map(value):
+    """`admins:admin,guests:guest` → (("admins", "admin"), ("guests", "guest")). A group's own name may hold colons."""
+    found = []
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        group, _, role = part.rpartition(":")
+        if not group.strip() or role.strip() not in MAPPED_ROLES:
+            raise Invalid(
+                f"holds {part!r}; use group:role, comma separated, with one of {', '.join(MAPPED_ROLES)}. "
+                "Owners are made by owners alone"
+            )
+        found.append((group.strip(), role.strip()))
+    return tuple(found)
+
+
+def tenant(value):
+    value = value.strip().lower()
+    if value and not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value):
+        raise Invalid(f"is {value!r}; use the directory's id, such as 8eaef023-2b34-4da1-9baa-8bc8c9d6a490")
+    return value
+
+
 ROLES = ("web", "realtime", "jobs")
 
 
@@ -252,6 +297,28 @@ class Settings:
     bcrypt_cost: int = setting("BCRYPT_COST", whole(4, 16), "12", "work factor of password hashes")
     upload_bytes: int = setting("UPLOAD_BYTES", whole(10_000, 100_000_000), "5000000", "largest picture accepted")
     rate_limits: bool = setting("RATE_LIMITS", switch, "on", "off switches every limit off, for tests and imports")
+    oidc_issuer: str = setting(
+        "OIDC_ISSUER", provider_url, "", "your identity provider (OpenID Connect), as it names itself"
+    )
+    oidc_client_id: str = setting("OIDC_CLIENT_ID", text, "", "what this Parley is called there")
+    oidc_client_secret: str = setting("OIDC_CLIENT_SECRET", text, "", "what it proves that with")
+    oidc_name: str = setting("OIDC_NAME", text, "single sign-on", "what the button says: Continue with …")
+    oidc_scopes: tuple = setting("OIDC_SCOPES", scopes, "openid email profile", "what to ask for")
+    oidc_groups_claim: str = setting("OIDC_GROUPS_CLAIM", text, "groups", "the claim that lists a person's groups")
+    oidc_role_map: tuple = setting(
+        "OIDC_ROLE_MAP", role_map, "", "roles by group, looked at each time: admins:admin,guests:guest"
+    )
+    github_client_id: str = setting("GITHUB_CLIENT_ID", text, "", "of an OAuth app at GitHub")
+    github_client_secret: str = setting("GITHUB_CLIENT_SECRET", text, "", "its secret")
+    github_url: str = setting("GITHUB_URL", provider_url, "https://github.com", "or your GitHub Enterprise Server")
+    google_client_id: str = setting("GOOGLE_CLIENT_ID", text, "", "of an OAuth client at Google")
+    google_client_secret: str = setting("GOOGLE_CLIENT_SECRET", text, "", "its secret")
+    microsoft_client_id: str = setting("MICROSOFT_CLIENT_ID", text, "", "of an app registration at Microsoft Entra")
+    microsoft_client_secret: str = setting("MICROSOFT_CLIENT_SECRET", text, "", "its secret")
+    microsoft_tenant: str = setting("MICROSOFT_TENANT", tenant, "", "the id of your directory there")
+    gitlab_client_id: str = setting("GITLAB_CLIENT_ID", text, "", "of an application at GitLab")
+    gitlab_client_secret: str = setting("GITLAB_CLIENT_SECRET", text, "", "its secret")
+    gitlab_url: str = setting("GITLAB_URL", provider_url, "https://gitlab.com", "or your own GitLab")
     limit_send: Limit = setting("LIMIT_SEND", limit, "20 + 5/s", "messages of one person")
     limit_edit: Limit = setting("LIMIT_EDIT", limit, "20 + 2/s", "edits and deletions of one person")
     limit_read: Limit = setting("LIMIT_READ", limit, "60 + 10/s", "read positions of one person")
@@ -277,6 +344,9 @@ class Settings:
     limit_reset_address: Limit = setting(
         "LIMIT_RESET_ADDRESS", limit, "10 + 20/h", "links for a new password, asked from one network address"
     )
+    limit_provider: Limit = setting(
+        "LIMIT_PROVIDER", limit, "30 + 60/min", "sign-ins through a provider begun from one network address"
+    )
     limit_sign_up: Limit = setting("LIMIT_SIGN_UP", limit, "20 + 20/h", "new accounts from one network address")
 
     @property
@@ -300,6 +370,25 @@ class Settings:
         return getattr(self, f"limit_{verb}")
 
 
+PROVIDERS = {  # what each needs besides the id of the client
+    "oidc": ("oidc_issuer", "oidc_client_secret"),
+    "github": ("github_client_secret",),
+    "google": ("google_client_secret",),
+    "microsoft": ("microsoft_client_secret", "microsoft_tenant"),
+    "gitlab": ("gitlab_client_secret",),
+}
+
+
+def half_set_providers(values):
+    """What is missing of identity providers of which something is set."""
+    for provider, needed in PROVIDERS.items():
+        names = (f"{provider}_client_id", *needed)
+        missing = [name.upper() for name in names if not values[name]]
+        if 0 < len(missing) < len(names):
+            given = next(name.upper() for name in names if values[name])
+            yield f"{given} is set, but not {' and '.join(missing)}. Set all of them, or none: see docs/sign-in.md"
+
+
 MOST_ON_SQLITE = 4  # server processes; six that all write were slower together than one alone
 SAMPLES = ("changeme", "secret", "dev", "development", "your-secret-key")
 
@@ -321,6 +410,8 @@ def load(environ=None):
             values[f.name] = f.metadata["parse"](raw)
         except Invalid as error:
             problems.append(f"{env} {error}")
+    if not problems:
+        problems += half_set_providers(values)
     if problems:
         raise ConfigError(problems)
     if values["workers"] > 1 and not values["message_queue_url"]:

@@ -24,6 +24,7 @@ def create_app(settings=None, *, spawn=None):
     from chat.accounts.closing_views import on_erase_page
     from chat.accounts.factor_views import bp as factors
     from chat.accounts.link_views import bp as links
+    from chat.accounts.oidc_views import bp as oidc
     from chat.accounts.views import bp as accounts
     from chat.accounts.views import on_invitation_page, on_person_page
     from chat.admin.views import bp as admin
@@ -92,7 +93,9 @@ def create_app(settings=None, *, spawn=None):
     on_invitation_page["rooms"] = lambda invite: [room.name for room in rooms_of_invite(invite)]
     on_erase_page["export"] = export_of
 
-    nouns = (site, front, accounts, factors, links, closing, invites, own_data, rooms, messages, admin, api, docs, ops)
+    nouns = (
+        site, front, accounts, factors, oidc, links, closing, invites, own_data, rooms, messages, admin, api, docs, ops,
+    )  # fmt: skip
     for blueprint in nouns:
         app.register_blueprint(blueprint)
     describe(app, api, NOUNS)

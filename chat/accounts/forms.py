@@ -139,3 +139,7 @@ class CloseForm(FlaskForm):
 class EraseForm(FlaskForm):
     confirmation = StringField("User name", [required("Type the user name to confirm.")], filters=[trimmed])
     messages = RadioField("What they wrote", choices=[("keep", "keep"), ("empty", "empty")], default="keep")
+
+
+class ConfirmIdentityForm(FlaskForm):
+    password = PasswordField("Password", [required("Give the password of your account.")])

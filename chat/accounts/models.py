@@ -114,6 +114,25 @@ class Identity(db.Model):
     user: Mapped[User] = relationship()
 
 
+class ProviderFlow(db.Model):
+    """Somebody on the way to an identity provider and back: what only the browser that left may redeem, once.
+
+    Of the two secrets that the browser carries, the `state` in the address and the one in its cookie, only hashes are
+    kept. Whoever comes back without both began elsewhere.
+    """
+
+    __tablename__ = "provider_flows"
+    state_hash: Mapped[str] = mapped_column(primary_key=True)
+    browser_hash: Mapped[str]
+    provider: Mapped[str]  # its key among our settings
+    nonce: Mapped[str]  # comes back inside the id token
+    verifier: Mapped[str]  # of PKCE; the provider has seen its hash
+    next_path: Mapped[str]
+    invite_code: Mapped[str | None]
+    session_id: Mapped[int | None] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))  # to connect, not in
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class Totp(db.Model):
     """The secret that a person's authenticator shares with us (RFC 6238), sealed with a key outside the database."""
 

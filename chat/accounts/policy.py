@@ -1,7 +1,10 @@
 """Who may do what in the community: one table of roles and verbs. A new role is a new column, a new verb a new row."""
 
 from chat.core.authorize import allow, deny
+from chat.core.clock import now
 from chat.site.queries import setting
+
+NO_PASSWORDS = "Passwords are switched off here, except for owners. Sign in with one of the buttons."
 
 ROLES = ("owner", "admin", "moderator", "member", "guest", "bot")  # a person's; whoever comes first ranks higher
 STAFF = ("owner", "admin", "moderator")
@@ -116,6 +119,18 @@ def can_end_session(actor, session):
 
 def can_make_token(actor):
     return may(actor, "make_token", actor.id)
+
+
+def can_come_in(user):
+    """Whether somebody may sign in at all, by whatever way. The refusal is not theirs to read: a closed account looks
+    like none."""
+    closed = user.deactivated_at or user.role == "bot" or (user.suspended_until and user.suspended_until > now())
+    return deny("This account is closed.") if closed else allow
+
+
+def can_use_password(user):
+    """Whether a password still signs this person in: owners always, so that nobody is locked out."""
+    return allow if setting("password_sign_in") or user.role == "owner" else deny(NO_PASSWORDS)
 
 
 def can_administer(actor):

@@ -8,7 +8,8 @@ from flask import current_app
 
 from chat.accounts.actions.invites import state_of
 from chat.accounts.devices import is_phone, name_of_device
-from chat.accounts.queries import codes_left, passkeys_of, totp_of, used_by
+from chat.accounts.oidc.providers import providers
+from chat.accounts.queries import codes_left, identities_of, passkeys_of, totp_of, used_by
 from chat.accounts.recovery_codes import FEW
 from chat.accounts.scopes import listed
 from chat.core.clock import now
@@ -183,6 +184,38 @@ def _day(moment, zone):
 
 
 @dataclass(frozen=True)
+class ProviderView:
+    """An identity provider, as a button."""
+
+    key: str
+    name: str
+
+
+@dataclass(frozen=True)
+class IdentityView:
+    id: int
+    name: str
+    about: str
+
+
+def present_providers():
+    return [ProviderView(provider.key, provider.name) for provider in providers().values()]
+
+
+def present_identities(user):
+    """What a person has connected; also with providers that are no longer set up here."""
+    zone, names = zone_of(user), {provider.key: provider.name for provider in providers().values()}
+    return [
+        IdentityView(
+            id=i.id, name=names.get(i.provider, i.provider),
+            about=" · ".join(filter(None, [i.email, f"connected {_day(i.created_at, zone)}",
+                                           None if i.provider in names else "no longer set up here"])),
+        )
+        for i in identities_of(user)
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
 class InviteView:
     """An invite in the list of those who may manage it."""
 
@@ -202,6 +235,7 @@ class InviteView:
 class InvitationView:
     """An invite as the person invited sees it."""
 
+    code: str
     by: PersonView
     role: str
     rooms: tuple  # names of the rooms they will start in
@@ -225,8 +259,8 @@ def present_invites(invites, rooms):
 def present_invitation(invite, rooms=()):
     remaining = None if invite.max_uses is None else invite.max_uses - invite.uses
     return InvitationView(
-        by=present_person(invite.created_by), role=invite.role, rooms=tuple(rooms), expires_at=invite.expires_at,
-        remaining=remaining,
+        code=invite.code, by=present_person(invite.created_by), role=invite.role, rooms=tuple(rooms),
+        expires_at=invite.expires_at, remaining=remaining,
     )  # fmt: skip
 
 

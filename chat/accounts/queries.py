@@ -9,7 +9,19 @@ from chat.accounts import credentials
 from chat.accounts.circle import is_in_circle_of
 from chat.accounts.credentials import TOKEN, token_hash
 from chat.accounts.devices import name_of_device
-from chat.accounts.models import Invite, InviteUse, Link, Passkey, RecoveryCode, RefreshToken, Session, Totp, User
+from chat.accounts.models import (
+    Identity,
+    Invite,
+    InviteUse,
+    Link,
+    Passkey,
+    ProviderFlow,
+    RecoveryCode,
+    RefreshToken,
+    Session,
+    Totp,
+    User,
+)
 from chat.accounts.policy import can_see_all_invites, can_see_invite, can_see_people
 from chat.core.authorize import authorize
 from chat.core.clock import now
@@ -253,15 +265,20 @@ def used_by(invites):
 
 def link_by_secret(secret, purpose):
     """The Link of this secret that works now, with its person. Raises NotFound, in the same words for every reason."""
-    link = db.session.scalars(
+    link = open_link(secret, purpose)
+    if link is None or link.user.deactivated_at:
+        raise NotFound("This link works no longer, or never did. Ask for a new one.")
+    return link
+
+
+def open_link(secret, purpose):
+    """The Link of this secret that has neither been used nor run out, whoever's it is, or None."""
+    return db.session.scalars(
         select(Link)
         .where(Link.secret_hash == token_hash(secret), Link.purpose == purpose)
         .where(Link.used_at.is_(None), Link.expires_at > now())
         .options(joinedload(Link.user))
     ).first()
-    if link is None or link.user.deactivated_at:
-        raise NotFound("This link works no longer, or never did. Ask for a new one.")
-    return link
 
 
 def open_links(user, *purposes):
@@ -326,3 +343,33 @@ def codes_left(user):
     """How many of the person's recovery codes have not been used."""
     unused = (RecoveryCode.user_id == user.id, RecoveryCode.used_at.is_(None))
     return db.session.scalar(select(func.count()).select_from(RecoveryCode).where(*unused))
+
+
+def identity_of(issuer, subject):
+    """The Identity that this provider knows by this subject, with its person, or None. The only way there is from a
+    provider to an account: an address may be somebody else's tomorrow."""
+    return db.session.scalars(
+        select(Identity)
+        .where(Identity.issuer == issuer, Identity.subject == subject)
+        .options(joinedload(Identity.user))
+    ).first()
+
+
+def identities_of(user):
+    """What a person has connected, in the order they did."""
+    return db.session.scalars(select(Identity).where(Identity.user_id == user.id).order_by(Identity.id)).all()
+
+
+def own_identity(actor, identity_id):
+    """One that the actor has connected. Raises NotFound for anybody else's, as for none."""
+    found = db.session.get(Identity, identity_id) if is_id(identity_id) else None
+    if found is None or found.user_id != actor.id:
+        raise NotFound("That is not connected to your account.")
+    return found
+
+
+def flow_of(provider_key, state, browser):
+    """The ProviderFlow that this browser is on with this provider, unless it has run out; None otherwise."""
+    flow = db.session.get(ProviderFlow, token_hash(state))
+    fits = flow and (flow.provider, flow.browser_hash) == (provider_key, token_hash(browser))
+    return flow if fits and flow.expires_at > now() else None

@@ -8,12 +8,15 @@ from chat.accounts.coming_in import come_in, let_in
 from chat.accounts.confirmed import confirmed
 from chat.accounts.credentials import BROWSER, PROGRAM, TOKEN
 from chat.accounts.forms import AvatarForm, PasswordForm, ProfileForm, RoleForm, SignInForm, SignUpForm, TokenForm
+from chat.accounts.oidc.providers import providers
 from chat.accounts.policy import ROLES, can_give_role, can_step_down, can_to
 from chat.accounts.presenter import (
+    present_identities,
     present_in_list,
     present_invitation,
     present_page,
     present_person,
+    present_providers,
     present_session,
     present_token,
     zone_of,
@@ -35,7 +38,7 @@ from chat.core.errors import ChatError, Conflict, Invalid, NotFound, RateLimited
 from chat.core.policies import open_to
 from chat.core.rate_limit import limited
 from chat.core.web import add_error, render_page, say_when, see_other
-from chat.site.queries import the_site
+from chat.site.queries import setting, the_site
 
 bp = Blueprint("accounts", __name__)
 
@@ -54,17 +57,23 @@ def sign_in():
         return redirect(return_path(request.args.get("next")), 303)
     form = SignInForm(next=request.args.get("next"))
     if not form.validate_on_submit():
-        return _sign_in_page(form, 422 if form.is_submitted() else 200)
+        return sign_in_page(form, 422 if form.is_submitted() else 200)
     try:
         admitted = actions.sign_in(form.login.data, form.password.data, **this_browser())
     except ChatError as error:
         add_error(form, error)
-        return say_when(_sign_in_page(form, error.status), error)
+        return say_when(sign_in_page(form, error.status), error)
     return let_in(admitted, next=form.next.data)
 
 
-def _sign_in_page(form, status):
-    return render_page("accounts/sign_in.html", status, form=form, open=the_site().is_open)
+def sign_in_page(form, status):
+    """With passwords switched off, the form of owners waits behind a link."""
+    passwords = setting("password_sign_in")
+    asked = passwords or "password" in request.args or form.is_submitted()
+    return render_page(
+        "accounts/sign_in.html", status, form=form, open=the_site().is_open, providers=present_providers(),
+        passwords=passwords, show_password=asked or not providers(),
+    )  # fmt: skip
 
 
 @bp.post("/logout")
@@ -117,8 +126,9 @@ def _new_account(invite, make):
     guest = invite is not None and invite.role == "guest"  # who never learns of people outside their rooms
     people = [] if guest else [present_person(user) for user in some_people(5)]
     return render_page(
-        "accounts/sign_up.html", status, form=form, invite=invite, people=people, people_count=people_count()
-    )
+        "accounts/sign_up.html", status, form=form, invite=invite, people=people, people_count=people_count(),
+        providers=present_providers(), passwords=setting("password_sign_in"),
+    )  # fmt: skip
 
 
 # People
@@ -259,7 +269,10 @@ def _security_page(actor, form, status):
     zone, current = zone_of(actor), find_session()
     sessions = [present_session(s, current=s.id == current.id, zone=zone) for s in sessions_of(actor, BROWSER)]
     sessions.sort(key=lambda view: not view.current)
-    return render_page("accounts/security.html", status, form=form, sessions=sessions)
+    return render_page(
+        "accounts/security.html", status, form=form, sessions=sessions, identities=present_identities(actor),
+        providers=present_providers(), has_password=bool(actor.password_hash),
+    )  # fmt: skip
 
 
 @bp.post("/settings/password")

@@ -32,7 +32,8 @@ def show_config():
     settings = current_app.config["PARLEY"]
     for f in fields(config.Settings):
         value = getattr(settings, f.name)
-        if f.name in ("secret_key", "secret_key_fallbacks", "metrics_token") and value:
+        is_secret = f.name in ("secret_key", "secret_key_fallbacks", "metrics_token") or f.name.endswith("_secret")
+        if is_secret and value:
             value = MASK
         if f.name in ("database_url", "message_queue_url", "smtp_url"):
             value = masked(value)
@@ -44,7 +45,9 @@ def shown(value):
         return "on" if value else "off"
     if isinstance(value, config.Limit):
         return f"{value.burst} + {value.rate:g}/s"
-    return ", ".join(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return ", ".join(":".join(part) if isinstance(part, tuple) else part for part in value)
+    return value
 
 
 def masked(url):

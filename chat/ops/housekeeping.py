@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, select
 
-from chat.accounts.models import Link, RefreshToken, Session
+from chat.accounts.models import Link, ProviderFlow, RefreshToken, Session
 from chat.core import jobs
 from chat.core.clock import now
 from chat.core.db import db
@@ -35,6 +35,8 @@ def tidy():
         gone += db.session.execute(delete(Link).where(Link.id.in_(over))).rowcount
         spent = select(RefreshToken.id).where(RefreshToken.spent_at < now() - SPENT_KEPT).limit(STEP)
         gone += db.session.execute(delete(RefreshToken).where(RefreshToken.id.in_(spent))).rowcount
+        left = select(ProviderFlow.state_hash).where(ProviderFlow.expires_at < now()).limit(STEP)  # and never came back
+        gone += db.session.execute(delete(ProviderFlow).where(ProviderFlow.state_hash.in_(left))).rowcount
     return gone
 
 

@@ -259,8 +259,8 @@ ASKING = [
     ("POST", "/passkeys/challenge/register"), ("POST", "/people/bob/reset-second-factors"),
     ("POST", "/people/bob/role"), ("POST", "/people/bob/sign-in-link"), ("POST", "/people/bob/close"),
     ("POST", "/people/bob/erase"), ("POST", "/settings/step-down"), ("POST", "/settings/move"),
-    ("GET", "/settings/data/exports/1"),
-    ("POST", "/settings/tokens"),
+    ("GET", "/settings/data/exports/1"), ("POST", "/settings/tokens"), ("POST", "/settings/security/connect/none"),
+    ("POST", "/settings/security/identities/1/remove"),
 ]  # fmt: skip
 
 

@@ -33,6 +33,10 @@ from tests.system.server import ROOT, Server
 
 SIZES = {"1440": (1440, 900), "1024": (1024, 768), "390": (390, 844)}
 SECRET = "a key for tests, long enough for the check"
+PROVIDERS = {
+    "OIDC_ISSUER": "https://id.example.org", "OIDC_CLIENT_ID": "parley", "OIDC_CLIENT_SECRET": "-",
+    "OIDC_NAME": "Tidewater ID", "GITHUB_CLIENT_ID": "parley", "GITHUB_CLIENT_SECRET": "-",
+}  # fmt: skip
 THOUGHT = "The gauge at the old pier read low again, and nobody could say whether it was the float or the tide. "
 LONG = "\n\n".join(["Thoughts on the season, at some length.", *(f"{n}. {THOUGHT * 6}" for n in range(1, 19))])
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1"
@@ -386,7 +390,7 @@ def main(folder, *words):
     folders = tempfile.TemporaryDirectory
     with folders() as data, folders() as nothing, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
-        server = seeded(Path(data), {"RATE_LIMITS": "on", "LIMIT_ROOM": "12 + 1/min"})
+        server = seeded(Path(data), {"RATE_LIMITS": "on", "LIMIT_ROOM": "12 + 1/min", **PROVIDERS})
         empty = Server(Path(nothing)).start()
         try:
             studio = Studio(browser, server, folder, words)

@@ -14,7 +14,7 @@ from tests.factories import say
 
 VALUES = {"room_id": 1, "message_id": 1, "user_id": 3, "invite_id": 1, "session_id": 1, "id": 1, "username": "bob",
           "name": "none.webp", "code": "none", "path": "none.js", "hue": 205, "event": "read",
-          "secret": "none"}  # fmt: skip
+          "secret": "none", "key": "none"}  # fmt: skip
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -123,6 +123,7 @@ def test_whoever_is_not_signed_in_is_asked_to(app, client):
     open_to_all = {
         "site.setup", "accounts.sign_in", "accounts.sign_up", "accounts.invitation", "accounts.sign_out", "ops.healthz",
         "factors.cancel", "factors.sign_in_by_passkey", "factors.challenge_to_sign_in", "factors.recover",
+        "oidc.begin", "oidc.callback", "oidc.confirm",
         "ops.readyz", "ops.metrics", "links.forgot", "links.reset", "links.arrive", "links.arrived",
         "links.confirm_email", "docs.page", "docs.openapi", "api.tokens.token", "api.tokens.revoke",
         "accounts.avatar",  # invitations show them; their names cannot be guessed

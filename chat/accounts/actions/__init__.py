@@ -18,6 +18,16 @@ from chat.accounts.actions.move import answer_move, ask_to_move, begin_move, fin
 from chat.accounts.actions.passkeys import check_passkey, register_passkey, remove_passkey, rename_passkey
 from chat.accounts.actions.password import change_password, replace_password
 from chat.accounts.actions.profile import remove_avatar, set_avatar, update_profile
+from chat.accounts.actions.providers import (
+    LINK,
+    begin_flow,
+    come_in,
+    confirm_identity,
+    connect_identity,
+    disconnect_identity,
+    end_flow,
+    who_came,
+)
 from chat.accounts.actions.recover import recover
 from chat.accounts.actions.reset import ask_for_reset, make_reset_link, reset_password
 from chat.accounts.actions.roles import assign_role, set_person_role, step_down
@@ -34,13 +44,15 @@ from chat.accounts.actions.tokens import (
 )
 
 __all__ = [
-    "accept_invite", "admit", "admit_by_code", "admit_by_passkey", "admit_by_passkey_alone", "admit_with_new_app",
-    "admit_with_new_passkey", "answer_move", "ask_for_reset", "ask_to_move", "assign_role", "begin_move",
-    "begin_session", "change_email", "change_password", "check_passkey", "close_own_account", "confirm_by_code",
-    "confirm_by_passkey", "confirm_by_password", "confirm_email", "create_invite", "create_user", "deactivate",
-    "end_other_sessions", "end_session", "erase", "finish_move", "make_recovery_codes", "make_reset_link", "make_token",
-    "pair_for_password", "pair_for_session", "prepare_account", "reactivate", "recover", "refuse_unusable",
-    "register_passkey", "remove_avatar", "remove_passkey", "remove_totp", "rename_passkey", "renew", "replace_password",
-    "reset_password", "reset_second_factors", "revoke_invite", "revoke_token", "revoke_value", "set_avatar",
-    "set_person_role", "set_sign_up", "set_up_totp", "sign_in", "sign_up", "step_down", "update_profile",
+    "LINK", "accept_invite", "admit", "admit_by_code", "admit_by_passkey", "admit_by_passkey_alone",
+    "admit_with_new_app", "admit_with_new_passkey", "answer_move", "ask_for_reset", "ask_to_move", "assign_role",
+    "begin_flow", "begin_move", "begin_session", "change_email", "change_password", "check_passkey",
+    "close_own_account", "come_in", "confirm_by_code", "confirm_by_passkey", "confirm_by_password", "confirm_email",
+    "confirm_identity", "connect_identity", "create_invite", "create_user", "deactivate", "disconnect_identity",
+    "end_flow", "end_other_sessions", "end_session", "erase", "finish_move", "make_recovery_codes", "make_reset_link",
+    "make_token", "pair_for_password", "pair_for_session", "prepare_account", "reactivate", "recover",
+    "refuse_unusable", "register_passkey", "remove_avatar", "remove_passkey", "remove_totp", "rename_passkey",
+    "renew", "replace_password", "reset_password", "reset_second_factors", "revoke_invite", "revoke_token",
+    "revoke_value", "set_avatar", "set_person_role", "set_sign_up", "set_up_totp", "sign_in", "sign_up", "step_down",
+    "update_profile", "who_came",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from flask import current_app
 from chat.accounts.actions.links import end_links, make_link, usable_link
 from chat.accounts.actions.sessions import end_all_but
 from chat.accounts.passwords import hash_password, refuse_weak
-from chat.accounts.policy import can_to
+from chat.accounts.policy import can_to, can_use_password
 from chat.accounts.queries import user_by_email
 from chat.core import mail
 from chat.core.authorize import authorize
@@ -17,7 +17,7 @@ from chat.core.jobs import enqueue
 from chat.core.rate_limit import limiter, network_of
 from chat.core.transaction import transaction
 from chat.site.events import Audited
-from chat.site.queries import setting, the_site
+from chat.site.queries import the_site
 from chat.streams.log import ACCESS, lock
 
 KIND = "reset"
@@ -97,7 +97,7 @@ def reset_password(secret, new):
 
 def may_have_password(user):
     """Whether passwords are a way in for this person: always for owners, so that nobody is locked out."""
-    return bool(setting("password_sign_in")) or user.role == "owner"
+    return bool(can_use_password(user))
 
 
 def reset_url(secret):

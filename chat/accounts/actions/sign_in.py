@@ -1,10 +1,12 @@
 from chat.accounts.actions.admit import admit
 from chat.accounts.passwords import check_password
+from chat.accounts.policy import NO_PASSWORDS, can_use_password
 from chat.accounts.queries import user_by_id, user_by_login
 from chat.core.db import db
 from chat.core.errors import Invalid, RateLimited
 from chat.core.rate_limit import limiter, network_of
 from chat.core.transaction import transaction
+from chat.site.queries import setting
 from chat.streams.log import lock, user_stream
 
 WRONG = "That name and password do not match."
@@ -14,7 +16,8 @@ TOO_MANY = "Too many wrong passwords."
 def sign_in(login, password, *, address="", user_agent="", begin=admit):
     """Sign in by e-mail or user name and return Admitted: the token for the browser's cookie, or what is missing.
 
-    The same sentence, after the same time, for an unknown name, a wrong password and a closed account.
+    The same sentence, after the same time, for an unknown name, a wrong password and a closed account; where passwords
+    are switched off, also for a right one, unless it is an owner's.
 
     begin   lets them in, for instance as a program, and gives what to return; see `admit`
     Raises  Invalid; RateLimited after too many wrong ones, then for a right one too, so that guessing on tells nothing.
@@ -28,10 +31,11 @@ def sign_in(login, password, *, address="", user_agent="", begin=admit):
         with transaction():
             lock(user_stream(user_id))
             user = user_by_id(user_id)
-            if not user.deactivated_at and user.password_hash == stored:  # neither changed while we were hashing
+            unchanged = not user.deactivated_at and user.password_hash == stored  # while we were hashing
+            if unchanged and can_use_password(user):
                 user.password_hash = checked.renewed or stored
                 return begin(user, address=address, user_agent=user_agent)
-    raise Invalid(WRONG, field="password")
+    raise Invalid(WRONG if setting("password_sign_in") else NO_PASSWORDS, field="password")
 
 
 def check_counted(password, stored, *, account, network):

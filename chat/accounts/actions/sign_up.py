@@ -3,14 +3,15 @@ from chat.accounts.actions.invites import refuse_unusable
 from chat.accounts.models import InviteUse
 from chat.accounts.names import email_address, person_name, user_name
 from chat.accounts.passwords import hash_password, refuse_weak
+from chat.accounts.policy import NO_PASSWORDS
 from chat.accounts.queries import invite_by_code, user_by_email
 from chat.core.clock import now
 from chat.core.db import db
-from chat.core.errors import Conflict, NotFound
+from chat.core.errors import Conflict, Invalid, NotFound
 from chat.core.rate_limit import limiter, network_of
 from chat.core.transaction import transaction
 from chat.site.events import Audited
-from chat.site.queries import the_site
+from chat.site.queries import setting, the_site
 from chat.streams.log import SITE, lock, room_stream
 
 CLOSED = "This community is joined by invite. Ask someone in it for a link."
@@ -38,14 +39,16 @@ def accept_invite(code, *, name, email, password, username=None, address=""):
     """
     refuse_unusable(invite_by_code(code))
     password_hash = prepare_account(name=name, email=email, password=password, username=username, address=address)
+    return create_invited(code, name=name, username=username, email=email, password_hash=password_hash)
+
+
+def create_invited(code, **account):
+    """Make the account and use the invite, both or neither. Returns the User. Raises NotFound for an unusable one."""
     with transaction() as record:
         lock(*map(room_stream, invite_by_code(code).room_ids or ()), SITE)  # of two who use the last place at once,
         invite = invite_by_code(code)  # the second sees it taken
         refuse_unusable(invite)
-        user = create_user(
-            name=name, username=username, email=email, password_hash=password_hash, role=invite.role,
-            invite_id=invite.id,
-        )  # fmt: skip
+        user = create_user(**account, role=invite.role, invite_id=invite.id)
         invite.uses += 1
         db.session.add(InviteUse(invite_id=invite.id, user_id=user.id, used_at=now()))
         db.session.flush()
@@ -58,6 +61,8 @@ def prepare_account(*, name, email, password, username=None, address="", communi
 
     Not inside a transaction. The names are looked at again when the account is made.
     """
+    if not setting("password_sign_in"):
+        raise Invalid(NO_PASSWORDS)
     name, email = person_name(name), email_address(email)
     username = user_name(username) if username else None
     limiter.take("sign_up", network_of(address), because="Too many new accounts from your network.")
