@@ -320,6 +320,10 @@ class Settings:
     gitlab_client_secret: str = setting("GITLAB_CLIENT_SECRET", text, "", "its secret")
     gitlab_url: str = setting("GITLAB_URL", provider_url, "https://gitlab.com", "or your own GitLab")
     limit_send: Limit = setting("LIMIT_SEND", limit, "20 + 5/s", "messages of one person")
+    limit_new_send: Limit = setting(
+        "LIMIT_NEW_SEND", limit, "10 + 10/min", "messages of an account that counts as new: so many in that time"
+    )
+    limit_report: Limit = setting("LIMIT_REPORT", limit, "10 + 20/h", "messages reported by one person")
     limit_edit: Limit = setting("LIMIT_EDIT", limit, "20 + 2/s", "edits and deletions of one person")
     limit_read: Limit = setting("LIMIT_READ", limit, "60 + 10/s", "read positions of one person")
     limit_resume: Limit = setting("LIMIT_RESUME", limit, "60 + 10/s", "resume requests of one person")

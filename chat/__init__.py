@@ -27,6 +27,8 @@ def create_app(settings=None, *, spawn=None):
     from chat.accounts.oidc_views import bp as oidc
     from chat.accounts.views import bp as accounts
     from chat.accounts.views import on_invitation_page, on_person_page
+    from chat.admin.moderation.presenter import standing_of_person
+    from chat.admin.moderation.views import bp as moderation
     from chat.admin.views import bp as admin
     from chat.api.document import bp as docs
     from chat.api.document import describe
@@ -89,14 +91,12 @@ def create_app(settings=None, *, spawn=None):
     signed_in.init_app(app)
     app.context_processor(lambda: {"site": None if g.pop("database_is_away", False) else the_site()})
     app.extensions["sidebar"] = sidebar_of_this_page
-    on_person_page["rooms"] = rooms_of_person
+    on_person_page.update(rooms=rooms_of_person, moderation=standing_of_person)
     on_invitation_page["rooms"] = lambda invite: [room.name for room in rooms_of_invite(invite)]
     on_erase_page["export"] = export_of
 
-    nouns = (
-        site, front, accounts, factors, oidc, links, closing, invites, own_data, rooms, messages, admin, api, docs, ops,
-    )  # fmt: skip
-    for blueprint in nouns:
+    nouns = (site, front, accounts, factors, oidc, links, closing, invites, own_data, rooms, messages, moderation)
+    for blueprint in (*nouns, admin, api, docs, ops):
         app.register_blueprint(blueprint)
     describe(app, api, NOUNS)
     policies.refuse_undeclared(app)

@@ -7,6 +7,7 @@ from chat.accounts import letters
 from chat.accounts.actions import email, reset
 from chat.accounts.events import (
     AccountClosed,
+    BlocksChanged,
     PersonChanged,
     PersonCreated,
     PersonErased,
@@ -19,10 +20,11 @@ from chat.admin import audit
 from chat.admin.actions import purge_room, start_purges
 from chat.admin.erasure import forget_reported
 from chat.admin.events import RoomPurged
+from chat.admin.moderation.actions import carry_out_removal, carry_out_undoing
 from chat.core import jobs, mail
 from chat.core.transaction import on
 from chat.messages.actions import empty_later, empty_messages
-from chat.messages.events import MessageDeleted, MessageEdited, MessagePosted
+from chat.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageUndeleted
 from chat.rooms.actions import join_first_rooms, leave_all_rooms, leave_rooms_later
 from chat.rooms.events import MemberChanged, PositionMoved, RoomChanged
 from chat.site.events import Audited, SiteChanged
@@ -34,10 +36,12 @@ def attach(pump):
     on(MessagePosted, within=[log.write, pump.capture], after=[pump.wake])
     on(MessageEdited, within=[log.write, pump.capture], after=[pump.wake])
     on(MessageDeleted, within=[log.write, pump.capture], after=[pump.wake])
+    on(MessageUndeleted, within=[log.write, pump.capture], after=[pump.wake])
     on(RoomChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(MemberChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(PositionMoved, within=[log.write, pump.capture], after=[pump.wake])
     on(PersonCreated, within=[log.write, pump.capture, join_first_rooms], after=[pump.wake])
+    on(BlocksChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(PersonChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(SessionEnded, within=[log.write, pump.capture], after=[pump.wake])
     on(RoleChanged, within=[log.write, pump.capture], after=[pump.wake])
@@ -57,3 +61,5 @@ def attach(pump):
     jobs.handle(exports.KIND, exports.collect)
     jobs.handle("retention", start_purges)
     jobs.handle("purge", purge_room)
+    jobs.handle("remove_content", carry_out_removal)
+    jobs.handle("undo_removal", carry_out_undoing)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chat.streams.log import ACCESS, SITE, Change
+from chat.streams.log import ACCESS, SITE, Change, user_stream
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,18 @@ class UserEnded:
 
     def changes(self):
         return [Change(ACCESS, self.seq, "user_ended", self.user_id, {"except": self.kept_session_id})]
+
+
+@dataclass(frozen=True)
+class BlocksChanged:
+    """Someone hears somebody no longer, or again."""
+
+    user_id: int
+    blocked_id: int
+    seq: int  # in the person's own stream
+
+    def changes(self):
+        return [Change(user_stream(self.user_id), self.seq, "blocks", self.blocked_id)]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from flask_login import UserMixin
 from sqlalchemy import JSON, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from chat.core.clock import now
 from chat.core.db import db
 from chat.streams.log import user_stream
 
@@ -31,11 +32,17 @@ class User(UserMixin, db.Model):
     banned_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]  # name, e-mail and picture are gone
     suspended_until: Mapped[datetime | None]
+    suspended_reason: Mapped[str] = mapped_column(default="")  # what they read when they try to sign in
 
     @property
     def stream(self):
         """The name of the numbered log of what concerns this person alone."""
         return user_stream(self.id)
+
+    @property
+    def is_suspended(self):
+        """Whether they cannot come in for now. It ends by itself."""
+        return self.suspended_until is not None and self.suspended_until > now()
 
     @property
     def initials(self):

@@ -142,6 +142,13 @@ def can_to(actor, verb, user):
     return may(actor, verb, user.id, user.role)
 
 
+def can_block(actor, user):
+    """Whether the actor may stop hearing this person; and hear them again, which nobody is kept from."""
+    if user.id == actor.id:
+        return deny("You cannot mute yourself.")
+    return may(actor, "block")
+
+
 def can_break_glass(actor):
     return may(actor, "break_glass")
 

@@ -54,6 +54,11 @@ class PersonPage(PersonInList):
     rooms: tuple
 
 
+def present_blocks(kinds):
+    """What a person's own pages, and nobody else's, know of `queries.blocks_of`: the ids, by what is not heard."""
+    return {name: sorted(id for id, kind in kinds.items() if kind == name) for name in ("mute", "block")}
+
+
 def present_person(user):
     return PersonView(**_plain(user))
 

@@ -10,6 +10,7 @@ from chat.accounts.circle import is_in_circle_of
 from chat.accounts.credentials import TOKEN, token_hash
 from chat.accounts.devices import name_of_device
 from chat.accounts.models import (
+    Block,
     Identity,
     Invite,
     InviteUse,
@@ -210,8 +211,31 @@ def everyone():
 
 def count_of_owners():
     """How many can still sign in as owners."""
-    owners = select(func.count()).select_from(User).where(User.role == "owner", User.deactivated_at.is_(None))
+    owners = select(func.count()).select_from(User).where(User.role == "owner", *_may_come_in(now()))
     return db.session.scalar(owners)
+
+
+def blocks_of(user_id):
+    """{id: "mute" or "block"} of the people whom somebody does not want to hear. One query."""
+    found = db.session.execute(select(Block.blocked_id, Block.kind).where(Block.user_id == user_id))
+    return dict(found.all())
+
+
+def blocked_people(user_id):
+    """[(User, kind)] of the same, by name."""
+    found = select(User, Block.kind).join(Block, Block.blocked_id == User.id).where(Block.user_id == user_id)
+    return db.session.execute(found.order_by(func.lower(User.name), User.id)).all()
+
+
+def block_between(user_id, blocked_id):
+    """The Block that the first keeps of the second, or None."""
+    return db.session.get(Block, (user_id, blocked_id))
+
+
+def people_shut_out():
+    """Everyone who is suspended or banned, by name; at most `MOST_SHOWN`."""
+    shut_out = select(User).where(or_(User.banned_at.is_not(None), User.suspended_until > now()))
+    return db.session.scalars(shut_out.order_by(func.lower(User.name), User.id).limit(MOST_SHOWN)).all()
 
 
 def people_count():

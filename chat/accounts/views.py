@@ -9,7 +9,7 @@ from chat.accounts.confirmed import confirmed
 from chat.accounts.credentials import BROWSER, PROGRAM, TOKEN
 from chat.accounts.forms import AvatarForm, PasswordForm, ProfileForm, RoleForm, SignInForm, SignUpForm, TokenForm
 from chat.accounts.oidc.providers import providers
-from chat.accounts.policy import ROLES, can_give_role, can_step_down, can_to
+from chat.accounts.policy import ROLES, can_block, can_give_role, can_step_down, can_to
 from chat.accounts.presenter import (
     present_identities,
     present_in_list,
@@ -22,6 +22,8 @@ from chat.accounts.presenter import (
     zone_of,
 )
 from chat.accounts.queries import (
+    block_between,
+    blocked_people,
     invite_by_code,
     own_session,
     people_count,
@@ -37,7 +39,7 @@ from chat.core import storage
 from chat.core.errors import ChatError, Conflict, Invalid, NotFound, RateLimited
 from chat.core.policies import open_to
 from chat.core.rate_limit import limited
-from chat.core.web import add_error, render_page, say_when, see_other
+from chat.core.web import add_error, redirect_back, render_page, say_when, see_other
 from chat.site.queries import setting, the_site
 
 bp = Blueprint("accounts", __name__)
@@ -151,12 +153,32 @@ def person(actor, username):
 
 def _person_page(actor, user, form, status=200):
     more = {name: make(actor, user) for name, make in on_person_page.items()}
+    block = block_between(actor.id, user.id)
     roles = [role for role in ROLES if role == user.role or can_give_role(actor, user, role)]
     may = {verb: bool(can_to(actor, verb, user)) for verb in ("help_sign_in", "deactivate", "erase")}
     return render_page(
-        "accounts/person.html", status, person=present_page(user, **more), form=form, roles=roles, may=may,
+        "accounts/person.html", status, person=present_page(user, rooms=more.pop("rooms", ())), form=form, roles=roles,
+        may=may, block=block and block.kind, can_block=bool(can_block(actor, user)), **more,
         can_step_down=user.id == actor.id and bool(can_step_down(actor)),
     )  # fmt: skip
+
+
+@bp.post("/people/<username>/hear")
+@signed_in
+@limited("change")
+def set_block(actor, username):
+    """Mute, block, or (nothing chosen) hear again. The list in the settings does the same, and one comes back to it."""
+    user, kind = person_for(actor, username), request.form.get("kind") or None
+    actions.set_block(actor, user, kind)
+    words = {"mute": "What {} writes is folded away.", "block": "{} is blocked.", None: "You hear {} again."}[kind]
+    return redirect_back(user.path, words.format(user.name))
+
+
+@bp.get("/settings/privacy")
+@signed_in
+def privacy(actor):
+    people = [(present_person(user), kind) for user, kind in blocked_people(actor.id)]
+    return render_page("accounts/privacy.html", people=people)
 
 
 @bp.post("/people/<username>/role")

@@ -49,6 +49,11 @@ VERBS = {
     "token_made": "made the token",
     "token_revoked": "revoked the token",
     "refresh_token_reused": "saw a spent token used again in session",
+    # moderation
+    "unbanned": "lifted the ban of",
+    "content_removed": "removed messages of",
+    "removal_undone": "put back messages of",
+    "report_decided": "decided about reports of the message",
     # rooms
     "room_created": "created the room",
     "room_changed": "changed the room",

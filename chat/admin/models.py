@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import JSON, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -45,6 +45,9 @@ class Report(db.Model):
     reporter: Mapped[User] = relationship(foreign_keys=reporter_id)
 
 
+TEXTS_KEPT = timedelta(days=7)  # of what was removed; after that nothing can be undone
+
+
 class Removal(db.Model):
     """Messages of one person that somebody took away together. Can be undone until what they said is purged."""
 
@@ -57,6 +60,7 @@ class Removal(db.Model):
     undone_at: Mapped[datetime | None]
 
     user: Mapped[User] = relationship(foreign_keys=user_id)
+    actor: Mapped[User] = relationship(foreign_keys=actor_id)
 
 
 class RemovedText(db.Model):
@@ -67,6 +71,11 @@ class RemovedText(db.Model):
     removal_id: Mapped[int] = mapped_column(ForeignKey("removals.id"), index=True)
     text: Mapped[str]
     html: Mapped[str]
+    mentions: Mapped[list] = mapped_column(JSON, default=list)  # the ids of the people it named
+    mentions_room: Mapped[bool] = mapped_column(default=False)
+    edits: Mapped[list] = mapped_column(JSON, default=list)  # what it said before: {rev, text, html, replaced_at}
+
+    message: Mapped[Message] = relationship()
 
 
 class Purge(db.Model):

@@ -32,3 +32,10 @@ class MessageEdited(MessageChanged):
 @dataclass(frozen=True)
 class MessageDeleted(MessageChanged):
     kind = "deleted"
+
+
+@dataclass(frozen=True)
+class MessageUndeleted(MessageChanged):
+    """What a moderator took away is there again."""
+
+    kind = "undeleted"

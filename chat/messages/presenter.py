@@ -8,9 +8,9 @@ from typing import NamedTuple
 import orjson
 
 from chat.accounts.models import User
-from chat.accounts.policy import can_administer, can_invite
-from chat.accounts.presenter import PersonView, present_person, zone_of
-from chat.accounts.queries import users_by_id
+from chat.accounts.policy import can_administer, can_invite, may
+from chat.accounts.presenter import PersonView, present_blocks, present_person, zone_of
+from chat.accounts.queries import blocks_of, users_by_id
 from chat.core.clock import iso, now
 from chat.messages.formatting import is_emoji_only
 from chat.messages.queries import unread_counts
@@ -162,6 +162,7 @@ class Item:
     kind: str  # message, line, day, new
     view: object = None
     grouped: bool = False
+    muted: bool = False  # by the viewer
 
 
 @dataclass(frozen=True)
@@ -179,11 +180,12 @@ class Timeline:
         return not self.has_newer
 
 
-def timeline(room, messages, *, viewer, has_older, has_newer, after, upto, position=None):
+def timeline(room, messages, *, viewer, has_older, has_newer, after, upto, position=None, muted=()):
     """Weave messages, lines, days and the New line into a Timeline.
 
     after, upto   the numbers between which everything belongs to this page, the room's own lines, too.
     position      the viewer's read position: the New line stands before the first message above it. None: no line.
+    muted         the ids of people whose messages the viewer wants folded away
     """
     zone = zone_of(viewer)
     entries = log.of_kinds(room.stream, LINES, after=after, upto=upto, limit=200)
@@ -201,10 +203,11 @@ def timeline(room, messages, *, viewer, has_older, has_newer, after, upto, posit
             items.append(Item("line", present_line(thing, people, v=seq, zone=zone)))
             previous = None
             continue
-        if not new_shown and seq > position and thing.author_id != viewer.id and not thing.deleted_at:
+        is_muted = thing.author_id in muted
+        if not new_shown and seq > position and not (thing.author_id == viewer.id or thing.deleted_at or is_muted):
             items.append(Item("new"))
             new_shown, previous = True, None
-        items.append(Item("message", present(thing, zone), grouped=_is_grouped(previous, thing)))
+        items.append(Item("message", present(thing, zone), grouped=_is_grouped(previous, thing), muted=is_muted))
         previous = thing
     return Timeline(
         items=items,
@@ -246,6 +249,8 @@ class SidebarView:
     epoch: str
     can_invite: bool
     can_administer: bool
+    can_see_reports: bool = False
+    blocks: dict | None = None  # {"mute": [ids], "block": [ids]}
 
     @property
     def unread_total(self):
@@ -270,7 +275,7 @@ def present_place(membership, counts, position, *, current=False):
 
 
 def present_sidebar(actor, current_room_id=None, *, counts=None, heads=None):
-    """What the first pane shows, with the numbers it is counted at. Five queries, whatever the number of rooms.
+    """What the first pane shows, with the numbers it is counted at. Six queries, whatever the number of rooms.
 
     counts, heads   what the caller has read already: `unread_counts`, and heads of the actor's stream and the site's.
     """
@@ -293,6 +298,8 @@ def present_sidebar(actor, current_room_id=None, *, counts=None, heads=None):
         epoch=site.epoch,
         can_invite=bool(can_invite(actor)),
         can_administer=bool(can_administer(actor)),
+        can_see_reports=bool(may(actor, "see_reports")),
+        blocks=present_blocks(blocks_of(actor.id)),
     )
 
 

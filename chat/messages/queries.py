@@ -2,11 +2,25 @@
 
 import json
 
-from sqlalchemy import Integer, String, bindparam, cast, column, func, insert, literal, select, true, type_coerce
+from sqlalchemy import (
+    Integer,
+    String,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
-from chat.accounts.models import User
+from chat.accounts.models import Block, User
 from chat.core.db import db
 from chat.core.errors import NotFound
 from chat.core.ledger import read
@@ -40,6 +54,7 @@ def message_for(actor, message_id):
 
 _access = aliased(Stream)
 _newest = select(Message.created_at).where(Message.room_id == Room.id).order_by(Message.seq.desc()).limit(1)
+_new_hours = Site.settings["new_account_hours"].as_integer()
 _PLACE = Prepared(
     select(
         Stream.head,
@@ -57,6 +72,9 @@ _PLACE = Prepared(
         User.role,
         User.v,
         type_coerce(User.deactivated_at.is_not(None), Integer).label("deactivated"),
+        Room.slow_mode_seconds,
+        _new_hours.label("new_hours"),
+        case((_new_hours > 0, User.created_at)).label("account_since"),  # read only where it counts
     )
     .select_from(Room)
     .join(Stream, Stream.name == bindparam("stream"))
@@ -73,6 +91,32 @@ def place_of(run, author_id, room_id):
     that is as new as: the epoch and the head of `access`. None when there is no such room or person. One query."""
     rows = run(_PLACE, stream=room_stream(room_id), author_id=author_id, room_id=room_id)
     return rows[0] if rows else None
+
+
+_mine = (Message.author_id == bindparam("author"), Message.room_id == bindparam("room"))
+_SAID_LAST = Prepared(
+    select(Message.created_at).where(*_mine, Message.seq > bindparam("after")).order_by(Message.seq.desc()).limit(1)
+)
+_SAID_BEFORE = Prepared(
+    select(Message.created_at)
+    .where(Message.author_id == bindparam("author"))
+    .order_by(Message.id.desc())
+    .offset(bindparam("number"))
+    .limit(1)
+)
+FAR_BACK = 5000  # numbers of a room; whoever has said nothing since then has waited long enough
+
+
+def said_last(run, author_id, room_id, head):
+    """When somebody last wrote in a room, or None: not lately. One query, along the room's own index."""
+    rows = run(_SAID_LAST, author=author_id, room=room_id, after=head - FAR_BACK)
+    return rows[0].created_at if rows else None
+
+
+def said_before(run, author_id, number):
+    """When somebody wrote the message that `number` newer ones of theirs follow, anywhere; None: not as many."""
+    rows = run(_SAID_BEFORE, author=author_id, number=number)
+    return rows[0].created_at if rows else None
 
 
 def _store(insert):
@@ -216,13 +260,31 @@ def _counted(user_id, *columns):
         .correlate(Membership, Position)
         .scalar_subquery()
     )
+    unread = unread - _unheard(user_id, above, standing)
+    mentions = named + called - _uncalled(user_id, above, standing)
     return (
-        select(Membership.room_id, Stream.head, unread.label("unread"), (named + called).label("mentions"), *columns)
+        select(Membership.room_id, Stream.head, unread.label("unread"), mentions.label("mentions"), *columns)
         .join(Room, Room.id == Membership.room_id)
         .join(Stream, Stream.name == literal("room:") + cast(Membership.room_id, String))
         .outerjoin(Position, (Position.user_id == user_id) & (Position.room_id == Membership.room_id))
         .where(Membership.user_id == user_id, Membership.role.is_not(None))
     )
+
+
+def _unheard(user_id, *conditions):
+    """How many of these messages are by people whom this person muted or blocked. Whoever hears everybody is asked once
+    whether that is so, in the whole statement, and for no message more."""
+    silent = select(Block.blocked_id).where(Block.user_id == user_id)
+    number = select(func.count()).where(*conditions, Message.author_id.in_(silent))
+    return case((silent.exists(), number.correlate(Membership, Position).scalar_subquery()), else_=0)
+
+
+def _uncalled(user_id, *conditions):
+    """The same for what would call this person, by people whom they blocked."""
+    silent = select(Block.blocked_id).where(Block.user_id == user_id, Block.kind == "block")
+    names = select(Mention).where(Mention.message_id == Message.id, Mention.user_id == user_id).exists()
+    number = select(func.count()).where(*conditions, Message.author_id.in_(silent), or_(Message.mentions_room, names))
+    return case((silent.exists(), number.correlate(Membership, Position).scalar_subquery()), else_=0)
 
 
 def unread_counts(user_id, room_ids=None):

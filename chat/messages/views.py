@@ -5,13 +5,15 @@ import uuid
 from flask import Blueprint, get_template_attribute, make_response, redirect, request, url_for
 
 from chat.accounts.presenter import zone_of
+from chat.accounts.queries import blocks_of
 from chat.accounts.signed_in import signed_in
 from chat.core import assets
 from chat.core.authorize import authorize
-from chat.core.clock import now
+from chat.core.clock import iso, now
 from chat.core.db import snapshot
 from chat.core.errors import ChatError, Conflict
 from chat.core.rate_limit import limiter
+from chat.core.transaction import run_in_session
 from chat.core.web import add_error, chosen_theme, flashes_wait, render_page, say_when, templates_mark, with_etag
 from chat.messages.actions import delete_message, edit_message, post_in
 from chat.messages.forms import EditForm, MessageForm
@@ -23,6 +25,7 @@ from chat.messages.queries import (
     page_after,
     page_around,
     page_before,
+    said_last,
     unread_counts,
 )
 from chat.rooms.policy import may
@@ -70,7 +73,7 @@ def _room_page(actor, room, *, before=None, after=None, around=None, numbers=Non
         status,
         sidebar=sidebar,
         room=room_view(room),
-        timeline=_page(actor, room, head, before, after, around, position),
+        timeline=_page(actor, room, head, before, after, around, position, muted=_ids(sidebar.blocks)),
         membership=membership.role if is_member else None,
         position=position,
         cursor=head,
@@ -79,11 +82,23 @@ def _room_page(actor, room, *, before=None, after=None, around=None, numbers=Non
         can=can,
         post_denied=None if can["post"] else may(actor, room, "post").reason,
         key=str(uuid.uuid4()),
+        pace=_pace(actor, room, head),
         **more,
     )
 
 
-def _page(actor, room, head, before=None, after=None, around=None, position=None):
+def _pace(actor, room, head):
+    """(seconds to wait between two messages, when the last one was), or None for whoever need not wait."""
+    if not room.slow_mode_seconds or may(actor, room, "slow_down"):
+        return None
+    return room.slow_mode_seconds, iso(said_last(run_in_session, actor.id, room.id, head))
+
+
+def _ids(blocks):
+    return {id for ids in blocks.values() for id in ids}
+
+
+def _page(actor, room, head, before=None, after=None, around=None, position=None, muted=()):
     """The Timeline of one page. Every number of the room belongs to one page, whichever way one walks."""
     if around is not None:
         messages, has_older, has_newer = page_around(room, min(max(around, 0), head))
@@ -107,6 +122,7 @@ def _page(actor, room, head, before=None, after=None, around=None, position=None
         after=lower,
         upto=upper,
         position=position,
+        muted=muted,
     )
 
 
@@ -120,7 +136,8 @@ def timeline_fragment(actor, room_id):
         membership = membership_of(actor, room)
         position = position_of(actor.id, room.id) if membership and membership.role else None
         head = log.heads([room.stream])[room.stream]
-        found = _page(actor, room, head, before, after, None, position.seq if position else None)
+        muted = blocks_of(actor.id)
+        found = _page(actor, room, head, before, after, None, position.seq if position else None, muted)
         html = get_template_attribute("rooms/_timeline.html", "timeline_items")(found)
         response = make_response(str(html))
     response.headers["X-Has-Older"] = "true" if found.has_older else "false"

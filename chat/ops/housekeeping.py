@@ -3,9 +3,10 @@
 import logging
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from chat.accounts.models import Link, ProviderFlow, RefreshToken, Session
+from chat.admin.models import TEXTS_KEPT, Removal, RemovedText, Report
 from chat.core import jobs
 from chat.core.clock import now
 from chat.core.db import db
@@ -20,6 +21,7 @@ ENTRIES_KEPT = timedelta(days=90)  # whoever was away for longer reloads the roo
 SESSIONS_KEPT = timedelta(days=90)  # after they ended, for whoever asks where somebody was signed in
 LINKS_KEPT = timedelta(days=7)  # after they ran out
 SPENT_KEPT = timedelta(days=30)  # refresh tokens: for so long one that was stolen is known when it comes again
+REPORTED_KEPT = timedelta(days=30)  # after it was decided
 STEP = 500  # rows in one transaction
 EVERY_SECONDS = 3600
 DAILY = ("retention",)  # jobs
@@ -37,6 +39,7 @@ def tidy():
         gone += db.session.execute(delete(RefreshToken).where(RefreshToken.id.in_(spent))).rowcount
         left = select(ProviderFlow.state_hash).where(ProviderFlow.expires_at < now()).limit(STEP)  # and never came back
         gone += db.session.execute(delete(ProviderFlow).where(ProviderFlow.state_hash.in_(left))).rowcount
+        gone += _forget_moderated()
     return gone
 
 
@@ -45,6 +48,16 @@ def begin_day():
     with transaction():
         for kind in DAILY:
             jobs.daily(kind)
+
+
+def _forget_moderated():
+    """What removed messages said can be put back for a while, and what reported ones said is kept for whoever looks at
+    a decision again."""
+    old = select(RemovedText.message_id).join(Removal, Removal.id == RemovedText.removal_id)
+    old = old.where(Removal.created_at < now() - TEXTS_KEPT).limit(STEP)
+    gone = db.session.execute(delete(RemovedText).where(RemovedText.message_id.in_(old))).rowcount
+    decided = select(Report.id).where(Report.decided_at < now() - REPORTED_KEPT, Report.text != "").limit(STEP)
+    return gone + db.session.execute(update(Report).where(Report.id.in_(decided)).values(text="")).rowcount
 
 
 class Housekeeping:

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from flask import current_app, get_template_attribute
 
-from chat.accounts.presenter import present_person
-from chat.accounts.queries import users_by_id
+from chat.accounts.presenter import present_blocks, present_person
+from chat.accounts.queries import blocks_of, users_by_id
 from chat.core.db import db
 from chat.core.mold import Mold, blank, escaped
 from chat.messages.presenter import present as present_message
@@ -23,7 +23,8 @@ from chat.streams.log import subject_of
 
 logger = logging.getLogger(__name__)
 
-ABOUT_MESSAGES = ("posted", "edited", "deleted")  # kinds of entries whose frames show that message, and no more
+# The kinds of entries whose frames show that message, and no more.
+ABOUT_MESSAGES = ("posted", "edited", "deleted", "undeleted")
 
 
 @dataclass(frozen=True)
@@ -180,13 +181,19 @@ def _line_frames(room_id, entries):
 
 def _own_frames(stream, entries):
     user_id = subject_of(stream)
-    room_ids = {entry.subject_id for entry in entries}
+    about_people = [entry for entry in entries if entry.kind == "blocks"]
+    room_ids = {entry.subject_id for entry in entries if entry.kind != "blocks"}
     joined = memberships_of_user(user_id, room_ids)
     counts = unread_counts(user_id, room_ids)
     read = positions(user_id, room_ids)
     frames = {}
+    if about_people:
+        blocks = present_blocks(blocks_of(user_id))
+        frames = {entry.seq: _frame(entry, "me", {"blocks": blocks}) for entry in about_people}
     for entry in entries:
         membership = joined.get(entry.subject_id)
+        if entry.kind == "blocks":
+            continue
         if entry.kind == "read":
             body = _read_body(entry, read.get(entry.subject_id), counts.get(entry.subject_id))
             if body is not None:

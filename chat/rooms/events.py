@@ -7,16 +7,20 @@ from chat.streams.log import Change, room_stream, user_stream
 
 @dataclass(frozen=True)
 class RoomChanged:
-    """A room was created, renamed, described, archived, restored, or opened by the owner of all, as `kind` says."""
+    """A room was created, renamed, described, archived, restored, slowed down, or opened by the owner of all, as `kind`
+    says."""
 
     room_id: int
     seq: int
-    kind: str  # created, renamed, topic, description, archived, restored, opened
+    kind: str  # created, renamed, topic, description, archived, restored, slowed, opened
     by_id: int
     reason: str | None = None  # of "opened"
+    seconds: int | None = None  # of "slowed"
 
     def changes(self):
         data = {"by": self.by_id} | ({"reason": self.reason} if self.reason else {})
+        if self.seconds is not None:
+            data["seconds"] = self.seconds
         return [Change(room_stream(self.room_id), self.seq, self.kind, self.room_id, data)]
 
 

@@ -1,9 +1,10 @@
 from flask_wtf import FlaskForm
-from wtforms import IntegerField, RadioField, StringField, TextAreaField
+from wtforms import IntegerField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, NumberRange
 
 from chat.rooms.actions.break_glass import LONGEST_REASON
-from chat.rooms.names import NAME_LENGTH, TOPIC_LENGTH
+from chat.rooms.names import NAME_LENGTH, PACES, TOPIC_LENGTH
 
 KINDS = [("public", "Everyone here"), ("private", "Only people who are added")]
 
@@ -19,6 +20,12 @@ class NewRoomForm(RoomForm):
 
 class RoomSettingsForm(RoomForm):
     description = TextAreaField("Description")
+
+
+class PaceForm(FlaskForm):
+    seconds = SelectField(
+        "A member writes at most once in", choices=[SelectChoice(*pace) for pace in PACES.items()], coerce=int
+    )
 
 
 class OpenAsOwnerForm(FlaskForm):

@@ -1,4 +1,4 @@
-"""What rooms may be called."""
+"""What rooms may be called, and how slow they may be."""
 
 import re
 import unicodedata
@@ -6,6 +6,8 @@ import unicodedata
 from chat.core.errors import Invalid
 
 NAME_LENGTH, TOPIC_LENGTH, DESCRIPTION_LENGTH = 60, 250, 2000
+# Seconds between two messages of one member in slow mode, and how people call them.
+PACES = {0: "Off", 5: "5 seconds", 10: "10 seconds", 30: "30 seconds", 60: "1 minute", 300: "5 minutes"}
 # Vowel signs and accents that are characters of their own: no part of a word to Python, but to Hindi and Thai.
 MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u0900-\u0963\u0981-\u0dff"

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 
 from chat.accounts.presenter import PersonView, present_person
 from chat.core.clock import iso
+from chat.rooms.names import PACES
 from chat.rooms.queries import rooms_in_common
 
 ICONS = {
     "created": "hash", "joined": "person", "left": "leave", "role": "shield", "renamed": "pencil", "topic": "pencil",
     "description": "pencil", "archived": "archive", "restored": "archive", "opened": "shield",
+    "slowed": "clock",
 }  # fmt: skip
 LINES = tuple(ICONS)  # the kinds of entries that a timeline shows as a line of its own
 
@@ -23,6 +25,7 @@ class RoomView:
     description: str
     archived: bool
     v: int
+    slow_mode_seconds: int = 0
     member_count: int | None = None
     created_by: PersonView | None = None
     created_at: datetime | None = None
@@ -50,6 +53,7 @@ class RoomView:
             "topic": self.topic,
             "description": self.description,
             "archived": self.archived,
+            "slow_mode_seconds": self.slow_mode_seconds,
             "v": self.v,
         }
 
@@ -63,6 +67,7 @@ def present_room(room, **more):
         description=room.description,
         archived=room.archived_at is not None,
         v=room.v,
+        slow_mode_seconds=room.slow_mode_seconds,
         **more,
     )
 
@@ -79,6 +84,7 @@ class LineView:
     created_at: str
     clock: str
     reason: str | None = None
+    pace: str | None = None  # of "slowed": None when it was switched off
 
     @property
     def icon(self):
@@ -99,6 +105,7 @@ def present_line(entry, people, *, v, zone=UTC):
         created_at=iso(entry.created_at),
         clock=clock_words(entry.created_at, zone),
         reason=(entry.data or {}).get("reason"),
+        pace=PACES.get(seconds) if (seconds := (entry.data or {}).get("seconds")) else None,
     )
 
 

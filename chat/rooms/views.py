@@ -11,7 +11,7 @@ from chat.core.errors import ChatError, Conflict, Invalid, NotFound
 from chat.core.rate_limit import limited, limiter
 from chat.core.web import add_error, redirect_back, render_page, see_other
 from chat.rooms import actions
-from chat.rooms.forms import AddMemberForm, NewRoomForm, OpenAsOwnerForm, RoomSettingsForm
+from chat.rooms.forms import AddMemberForm, NewRoomForm, OpenAsOwnerForm, PaceForm, RoomSettingsForm
 from chat.rooms.policy import ROLES, can_create_room, can_remove, may, standing
 from chat.rooms.presenter import present_member, present_room
 from chat.rooms.queries import (
@@ -41,6 +41,7 @@ def capabilities(actor, room):
         "join": bool(may(actor, room, "join")),
         "moderate": bool(may(actor, room, "moderate")),
         "set_role": bool(may(actor, room, "set_role")),
+        "slow_down": bool(may(actor, room, "slow_down")),
     }
 
 
@@ -207,7 +208,17 @@ def settings(actor, room_id):
     return render_page(
         "rooms/settings.html", 422 if form.is_submitted() else 200,
         room=room_view(room), form=form, can=capabilities(actor, room), standing=standing(actor, room),
+        pace=PaceForm(formdata=None, seconds=room.slow_mode_seconds),
     )  # fmt: skip
+
+
+@bp.post("/rooms/<int:room_id>/pace")
+@signed_in
+@limited("room")
+def slow_down(actor, room_id):
+    room, form = room_for(actor, room_id), PaceForm()
+    actions.slow_down(actor, room, form.seconds.data if form.validate() else -1)
+    return see_other(f"{room.path}/settings", "Saved.")
 
 
 @bp.post("/rooms/<int:room_id>/archive")

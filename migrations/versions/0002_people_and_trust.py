@@ -194,6 +194,9 @@ def upgrade():
     sa.Column('removal_id', sa.Integer(), nullable=False),
     sa.Column('text', sa.String(), nullable=False),
     sa.Column('html', sa.String(), nullable=False),
+    sa.Column('mentions', sa.JSON(), nullable=False),
+    sa.Column('mentions_room', sa.Boolean(), nullable=False),
+    sa.Column('edits', sa.JSON(), nullable=False),
     sa.ForeignKeyConstraint(['message_id'], ['messages.id'], name=op.f('fk_removed_texts_message_id_messages')),
     sa.ForeignKeyConstraint(['removal_id'], ['removals.id'], name=op.f('fk_removed_texts_removal_id_removals')),
     sa.PrimaryKeyConstraint('message_id', name=op.f('pk_removed_texts'))
@@ -245,6 +248,7 @@ def upgrade():
         batch_op.add_column(sa.Column('banned_at', sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column('erased_at', sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column('suspended_until', sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('suspended_reason', sa.String(), nullable=False, server_default=''))
 
     op.execute("INSERT INTO streams (name, head, floor) SELECT 'audit', 0, 0 FROM site")
 
@@ -273,6 +277,7 @@ def upgrade():
 def downgrade():
     op.execute("DELETE FROM streams WHERE name = 'audit'")
     with op.batch_alter_table('users', schema=None) as batch_op:
+        batch_op.drop_column('suspended_reason')
         batch_op.drop_column('suspended_until')
         batch_op.drop_column('erased_at')
         batch_op.drop_column('banned_at')

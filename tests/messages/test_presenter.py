@@ -147,7 +147,7 @@ def test_the_sidebar_lists_rooms_by_name_with_archived_ones_last(alice, general)
 def test_the_sidebar_costs_the_same_for_any_number_of_rooms(app, alice, bob):
     def cost():
         bob.id  # noqa: B018  loaded
-        with assert_queries(5):
+        with assert_queries(6):
             present_sidebar(bob)
 
     cost()

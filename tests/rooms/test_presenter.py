@@ -15,6 +15,7 @@ from chat.rooms.actions import (
     remove_member,
     restore_room,
     set_role,
+    slow_down,
 )  # fmt: skip
 from chat.rooms.presenter import ICONS, LINES, clock_words, people_in, present_line, present_room, rooms_of_person
 from chat.streams import log
@@ -70,6 +71,7 @@ def test_every_line_has_a_picture_and_a_sentence(app, lines, ada, alice, bob, se
     change_room(alice, room, name="loft", topic="t", description="d")
     archive_room(alice, room)
     restore_room(alice, room)
+    slow_down(alice, room, 30)
     leave_room(bob, room)
     open_as_owner(ada, secret.id, "Why")
 
@@ -85,7 +87,7 @@ def test_a_room_on_the_wire(alice):
 
     assert present_room(room).to_json() == {
         "id": room.id, "kind": "private", "name": "attic", "topic": "Old things", "description": "", "archived": False,
-        "v": room.v,
+        "slow_mode_seconds": 0, "v": room.v,
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from chat.accounts.actions.admit import (
     admit_with_new_app,
     admit_with_new_passkey,
 )
+from chat.accounts.actions.block import set_block
 from chat.accounts.actions.closing import close_own_account, deactivate, erase, reactivate
 from chat.accounts.actions.confirm import confirm_by_code, confirm_by_passkey, confirm_by_password
 from chat.accounts.actions.create import create_user
@@ -53,6 +54,6 @@ __all__ = [
     "make_token", "pair_for_password", "pair_for_session", "prepare_account", "reactivate", "recover",
     "refuse_unusable", "register_passkey", "remove_avatar", "remove_passkey", "remove_totp", "rename_passkey",
     "renew", "replace_password", "reset_password", "reset_second_factors", "revoke_invite", "revoke_token",
-    "revoke_value", "set_avatar", "set_person_role", "set_sign_up", "set_up_totp", "sign_in", "sign_up", "step_down",
-    "update_profile", "who_came",
+    "revoke_value", "set_avatar", "set_block", "set_person_role", "set_sign_up", "set_up_totp", "sign_in", "sign_up",
+    "step_down", "update_profile", "who_came",
 ]  # fmt: skip

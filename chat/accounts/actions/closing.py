@@ -36,7 +36,7 @@ def close_own_account(actor, *, password, address=""):
         lock(actor.stream, SITE, ACCESS)
         if actor.role == "owner" and active_owners() == [actor]:
             raise Conflict("You are the only owner. Make somebody else an owner first.")
-        _close(record, actor, by=actor)
+        close(record, actor, by=actor)
 
 
 def deactivate(actor, user):
@@ -44,10 +44,12 @@ def deactivate(actor, user):
     with transaction() as record:
         lock(user.stream, SITE, ACCESS)
         authorize(can_to(actor, "deactivate", user))
-        _close(record, user, by=actor)
+        close(record, user, by=actor)
 
 
-def _close(record, user, *, by):
+def close(record, user, *, by):
+    """Inside a transaction that has locked the person's stream, `site` and `access`, and has decided. Closed already:
+    nothing changes."""
     if user.deactivated_at:
         return
     user.deactivated_at = now()
@@ -94,7 +96,7 @@ def erase(actor, user, *, confirmation, empty):
         if user.erased_at:
             return
         avatar = user.avatar
-        _close(record, user, by=actor)
+        close(record, user, by=actor)
         _forget(user)
         user.v = next_seq(SITE)
         db.session.flush()

@@ -12,7 +12,7 @@ from chat.accounts.queries import sessions_of, was_seen
 from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
-from chat.core.errors import Busy, Unauthorized
+from chat.core.errors import Busy, Forbidden, Unauthorized
 from chat.core.rate_limit import network_of
 from chat.core.transaction import transaction
 from chat.site.events import Audited
@@ -27,13 +27,19 @@ def begin_session(user, *, second_factor=False, address="", user_agent=""):
 
     Whether they may come in is decided before, by `admit`.
     second_factor   whether they have just shown one
-    Raises          Unauthorized when the person was deactivated meanwhile.
+    Raises          Unauthorized when the person was deactivated meanwhile; Forbidden, with the reason, while they are
+                    suspended: whatever way somebody proved who they are, it ends here.
     """
     token = new_cookie()
     with transaction() as record:
         lock(user.stream)
         if user.deactivated_at:
             raise Unauthorized("This account is closed.")
+        if user.is_suspended:
+            raise Forbidden(
+                f"Your account is suspended until {user.suspended_until:%-d %B %Y, %H:%M} UTC. "
+                f"The reason given: {user.suspended_reason}"
+            )
         moment = now()
         before, seen = was_seen(user, name_of_device(user_agent), network_of(address))
         session = Session(

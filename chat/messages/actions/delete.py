@@ -4,8 +4,8 @@ from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.transaction import transaction
-from chat.messages.events import MessageDeleted
-from chat.messages.models import Edit
+from chat.messages.events import MessageDeleted, MessageUndeleted
+from chat.messages.models import Edit, Mention
 from chat.messages.policy import can_delete
 from chat.rooms.queries import room_for
 from chat.streams.log import lock, next_seq
@@ -32,3 +32,18 @@ def take_text(record, message, *, by_id):
     db.session.execute(delete(Edit).where(Edit.message_id == message.id))
     db.session.flush()
     record(MessageDeleted(message.id, message.room_id, seq))
+
+
+def refill(record, message, *, text, html, mentions, mentions_room, edits):
+    """The reverse: the message says again what it said.
+
+    mentions   the ids of the people it names
+    edits      the texts it had before that, as Edits that are not stored
+    """
+    message.v = next_seq(message.room.stream)
+    message.deleted_at = message.deleted_by_id = None
+    message.text, message.html, message.mentions_room = text, html, mentions_room
+    message.mentions = [Mention(user_id=id, room_id=message.room_id, seq=message.seq) for id in mentions]
+    db.session.add_all(edits)
+    db.session.flush()
+    record(MessageUndeleted(message.id, message.room_id, message.v))

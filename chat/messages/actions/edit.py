@@ -6,6 +6,7 @@ from chat.core.transaction import transaction
 from chat.messages.events import MessageEdited
 from chat.messages.formatting import RENDERER
 from chat.messages.models import Edit, Mention
+from chat.messages.pace import refuse_links_of_new
 from chat.messages.policy import can_edit
 from chat.messages.presenter import present
 from chat.messages.queries import NO_MESSAGE
@@ -31,6 +32,7 @@ def edit_message(actor, message, text, *, rev=None):
             raise NotFound(NO_MESSAGE, field="message")
         if text == message.text:
             return message
+        refuse_links_of_new(actor, body.html)
         if rev is not None and rev != message.rev:
             refusal = "This message was edited in another window. Look at its text and try again."
             raise Conflict(refusal, field="rev", current=present(message).to_json())

@@ -9,6 +9,7 @@ from chat.core.clock import now
 from chat.core.errors import Conflict, NotFound, Unauthorized
 from chat.messages.events import MessagePosted
 from chat.messages.formatting import RENDERER, Body
+from chat.messages.pace import is_slowed, refuse_haste
 from chat.messages.policy import can_post, is_hidden
 from chat.messages.presenter import Fresh, present_posted, present_sent
 from chat.messages.queries import find_by_key, place_of, store_message
@@ -28,7 +29,7 @@ def post_message(actor, room, text, *, key, waiting=nullcontext):
     key      chosen by the client, 1 to 64 characters.
     waiting  a context manager, held while the message is on its way to the disk: see chat/core/ledger.py.
     Raises   Invalid; Forbidden when the actor may not post here; NotFound when the room is gone for them; Conflict when
-             the key was used for another text.
+             the key was used for another text; RateLimited in a slow room, and for new accounts.
     """
     return post_in(actor, room.id, text, key=key, waiting=waiting)
 
@@ -70,6 +71,10 @@ def _post(draft, record):
             raise NotFound(NO_ROOM, field="room")
         authorize(verdict)
         raise Unauthorized("This account is closed.")
+    if is_slowed(place):
+        if sent := _first(record, draft, place):
+            return sent
+        refuse_haste(record.run, place, draft)
     seq, created_at, body = place.head + 1, now(), draft.body
     if place.newest_at and place.newest_at > created_at:  # another process wrote that, and its clock is ahead
         created_at = place.newest_at

@@ -14,7 +14,7 @@ from chat.rooms.actions.members import (
     set_role,
 )
 from chat.rooms.actions.read import mark_all_read, mark_read, mark_unread
-from chat.rooms.actions.settings import archive_room, change_room, restore_room
+from chat.rooms.actions.settings import archive_room, change_room, restore_room, slow_down
 
 __all__ = [
     "add_member",
@@ -35,4 +35,5 @@ __all__ = [
     "remove_member",
     "restore_room",
     "set_role",
+    "slow_down",
 ]

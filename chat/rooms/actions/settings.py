@@ -1,10 +1,11 @@
 from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
+from chat.core.errors import Invalid
 from chat.core.transaction import transaction
 from chat.rooms.actions.create import refuse_taken_name, write_name
 from chat.rooms.events import RoomChanged
-from chat.rooms.names import DESCRIPTION_LENGTH, TOPIC_LENGTH, line, paragraph, room_name
+from chat.rooms.names import DESCRIPTION_LENGTH, PACES, TOPIC_LENGTH, line, paragraph, room_name
 from chat.rooms.policy import may
 from chat.rooms.queries import room_for
 from chat.site.events import Audited
@@ -62,7 +63,24 @@ def restore_room(actor, room):
     return room
 
 
-def _number(record, actor, room, kind):
+def slow_down(actor, room, seconds):
+    """Have members wait between two messages, which owners and moderators need not; 0: nobody waits.
+
+    Raises Forbidden; NotFound; Invalid for a wait that is not offered. Setting what is set takes no number.
+    """
+    if seconds not in PACES:
+        raise Invalid(f"Choose one of {', '.join(map(str, PACES))} seconds.", field="seconds")
+    with transaction() as record:
+        lock(room.stream)
+        room_for(actor, room.id)
+        authorize(may(actor, room, "slow_down"))
+        if room.slow_mode_seconds != seconds:
+            room.slow_mode_seconds = seconds
+            _number(record, actor, room, "slowed", seconds=seconds)
+    return room
+
+
+def _number(record, actor, room, kind, **more):
     room.v = next_seq(room.stream)
     db.session.flush()
-    record(RoomChanged(room.id, room.v, kind, actor.id))
+    record(RoomChanged(room.id, room.v, kind, actor.id, **more))

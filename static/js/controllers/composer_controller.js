@@ -4,29 +4,36 @@ import { draft } from "parley/lib/draft"
 import { newKey } from "parley/lib/key"
 import { live } from "parley/lib/live"
 import { formatted } from "parley/lib/markdown"
+import { toast } from "parley/lib/toast"
 
 const KEYS = { b: "bold", i: "italic", k: "link" }
 
 // Where one writes. Sending never waits: the message goes to the outbox, and its copy is on screen before the key is up.
 export default class extends Controller {
-  static targets = ["text", "format"]
-  static values = { room: Number }
+  static targets = ["text", "format", "wait"]
+  static values = { room: Number, pace: Number, said: String }
 
   connect() {
     this.typist = new Typing({ send: (on) => live.connection.tell("typing", { room: this.roomValue, on }) })
     this.textTarget.value ||= draft.of(live.me, this.roomValue)
     this.textTarget.required = false // an empty one is not sent, and says nothing
     this.#grow()
+    this.#wait(Date.parse(this.saidValue))
     if (matchMedia("(hover: hover)").matches && !location.hash) this.textTarget.focus({ preventScroll: true })
   }
 
-  disconnect() { this.typist.stopped() }
+  disconnect() {
+    this.typist.stopped()
+    clearInterval(this.waiting)
+  }
 
   send(event) {
     event.preventDefault()
     const text = this.textTarget.value.trim()
     if (!text) return
+    if (this.#secondsLeft > 0) return toast(`This room is slow. You can write again in ${inWords(this.#secondsLeft)}.`)
     live.outbox.post({ key: newKey(), room: this.roomValue, text })
+    this.#wait(Date.now())
     live.room?.goToEnd()
     this.#set("")
     this.textTarget.focus()
@@ -77,6 +84,25 @@ export default class extends Controller {
     this.typing()
   }
 
+  // Slow mode: after each message of mine the room waits a while. The server holds to it; here it is only shown.
+  #wait(said) {
+    if (!this.paceValue) return
+    this.until = Math.min(said, Date.now()) + this.paceValue * 1000 || 0
+    this.words ??= this.waitTarget.textContent
+    clearInterval(this.waiting)
+    this.waiting = setInterval(() => this.#countDown(), 500)
+    this.#countDown()
+  }
+
+  #countDown() {
+    const seconds = this.#secondsLeft
+    const words = seconds > 0 ? `Slow mode: you can write again in ${inWords(seconds)}` : this.words
+    if (this.waitTarget.textContent !== words) this.waitTarget.textContent = words
+    if (seconds <= 0) clearInterval(this.waiting)
+  }
+
+  get #secondsLeft() { return this.paceValue ? Math.ceil((this.until - Date.now()) / 1000) : 0 }
+
   get #hasSelection() { return this.textTarget.selectionStart < this.textTarget.selectionEnd }
 
   #editLast(event) {
@@ -94,6 +120,8 @@ export default class extends Controller {
 
   #grow() { grow(this.textTarget) }
 }
+
+const inWords = (seconds) => (seconds === 1 ? "1 second" : `${seconds} seconds`)
 
 // On a touch screen Enter starts a line: there is a button to send, and no Shift.
 const isTouch = () => matchMedia("(pointer: coarse) and (hover: none)").matches

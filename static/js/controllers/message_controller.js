@@ -4,6 +4,7 @@ import { copy } from "parley/lib/clipboard"
 import { closeEditor, leaveEditor, openEditor, saveEditor } from "parley/lib/editor"
 import { isTyping } from "parley/lib/element"
 import { live } from "parley/lib/live"
+import { goTo } from "parley/lib/page"
 import { refusal, toast } from "parley/lib/toast"
 
 // What one can do with a message, for all messages of the timeline: by its buttons, its menu and single keys.
@@ -29,7 +30,16 @@ export default class extends Controller {
   edit(event) { this.#act(event, (message) => openEditor(message)) }
   delete(event) { this.#act(event, (message) => this.#delete(message)) }
   copyLink(event) { this.#act(event, (message) => this.#copyLink(message)) }
+  report(event) { this.#act(event, (message) => goTo(`/messages/${message.dataset.id}/report`)) }
   markUnread(event) { this.#act(event, (message) => this.#markUnread(message)) }
+
+  unfold(event) {
+    event.preventDefault()
+    const message = event.currentTarget.closest(".message")
+    message.classList.add("message--unfolded")
+    message.focus()
+  }
+
   cancelEdit({ currentTarget }) { leaveEditor(currentTarget.closest("[data-edit-form]")) }
   retry({ currentTarget }) { live.outbox.retry(currentTarget.closest(".message").dataset.key) }
   discard({ currentTarget }) { live.outbox.discard(currentTarget.closest(".message").dataset.key) }

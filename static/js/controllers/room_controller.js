@@ -48,6 +48,7 @@ export default class extends Controller {
 
   get title() { return this.element.getAttribute("aria-label") }
   look() { this.reader.look() }
+  dress() { this.timeline.change(() => dress(this.columnTarget, this)) }
   goToEnd() { this.reader.goToEnd() }
 
   // ---- what the stream brings
@@ -60,7 +61,7 @@ export default class extends Controller {
       this.timeline.change(() => this.#showLine(frame))
       // What this page offers is another matter now: the room is closed or open again, or I look after it or do not.
       const isOther = isNew && frame.role && frame.user.id === live.me && frame.role !== this.element.dataset.member
-      if (frame.change === "archived" || frame.change === "restored" || isOther) refresh()
+      if (isNew && ["archived", "restored", "slowed"].includes(frame.change) || isOther) refresh()
     }
     this.look()
   }
@@ -86,7 +87,7 @@ export default class extends Controller {
     for (const { dataset } of items) {
       if (!dataset.id) continue
       const mentions = (dataset.mentions ?? "").split(",").map(Number)
-      this.copy?.hold(Number(dataset.id), { v: Number(dataset.v), mentions, mentionsRoom: dataset.mentionsRoom === "true" })
+      this.copy?.hold(Number(dataset.id), { v: Number(dataset.v), author: Number(dataset.authorId), mentions, mentionsRoom: dataset.mentionsRoom === "true" })
     }
   }
 
@@ -95,7 +96,7 @@ export default class extends Controller {
     const { message } = frame
     if (!this.timeline.message(message.id) && !this.#isOnPage(message.seq)) this.history.miss(frame)
     this.place(frame)
-    if (frame.change === "posted" && message.author.id !== live.me) this.#markNew(message)
+    if (frame.change === "posted" && this.#isHeard(message)) this.#markNew(message)
     if (this.timeline.isAtEnd) this.history.trim("older")
     else this.history.trim("newer", 2 * MOST)
   }
@@ -135,10 +136,13 @@ export default class extends Controller {
   }
 
   #arrived({ message }) {
-    if (message.author.id === live.me) return
+    if (!this.#isHeard(message)) return
     this.reader.missed()
     if (!document.hidden) this.announcer.say(message.author.name, message.text)
   }
+
+  // Written by somebody else, whom I want to hear.
+  #isHeard({ author: { id } }) { return id !== live.me && !live.session.blocks.hides(id) }
 
   // ---- others, and what is on its way
 

@@ -52,6 +52,7 @@ class Live {
         moved: (name, cursor) => this.#moved(name, cursor),
         person: (person) => redrawPerson(person),
         site: (site) => redrawCommunity(site),
+        blocked: () => this.room?.dress(),
         place: (room) => this.#place(room),
         load: (room) => this.#load(room),
         forget: (room) => this.#forget(room),
@@ -111,7 +112,7 @@ class Live {
 
   #receivePresence(name, { room, user, on, state }) {
     if (name === "presence") return redrawPresence(user, state)
-    if (user !== this.#me) this.typists.set(room, user, on)
+    if (user !== this.#me && !this.session.blocks.hides(user)) this.typists.set(room, user, on)
   }
 
   #show(copy, frame, isNew) {

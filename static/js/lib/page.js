@@ -10,9 +10,12 @@ export function readPage(app) {
     me: Number(app.dataset.liveUserIdValue),
     user: { name: sidebar.dataset.userStream, cursor: Number(sidebar.dataset.userCursor) },
     site: Number(sidebar.dataset.siteCursor),
+    blocks: { mute: numbers(app.dataset.mute), block: numbers(app.dataset.block) },
     rooms: [...sidebar.querySelectorAll(".place[data-room-id]")].map(readPlace),
   }
 }
+
+const numbers = (text) => (text ? text.split(",").map(Number) : [])
 
 export function readPlace({ dataset }) {
   const { roomId, cursor, position, v, unread, mentions } = dataset

@@ -8,12 +8,12 @@ export class RoomCopy {
 
   // room     {id, cursor, unread, mentions} as one snapshot of the page gave them
   // me       the id of the person who is looking
-  // positions, people   shared with the other rooms of the page
+  // positions, people, blocks   shared with the other rooms of the page
   // view     {show(copy, frame, isNew), counted(copy), sized(room, by), moved(name, cursor), person(person)}
   // ask()    requests what follows the cursor;  reload() starts the room afresh
-  constructor(room, { me, positions, people, view, ask, reload }) {
+  constructor(room, { me, positions, people, blocks, view, ask, reload }) {
     Object.assign(this, { id: room.id, name: `room:${room.id}`, unread: room.unread, mentions: room.mentions, isStale: false })
-    Object.assign(this, { me, positions, people, view, ask, reload })
+    Object.assign(this, { me, positions, people, blocks, view, ask, reload })
     this.stream = new Stream(room.cursor, { apply: (frame) => this.apply(frame), ask })
   }
 
@@ -21,10 +21,10 @@ export class RoomCopy {
   get position() { return this.positions.of(this.id).seq }
 
   // Something is on screen that was not drawn by a frame: part of the page, or an older stretch of the timeline.
-  hold(id, { v, mentions = [], mentionsRoom = false }) {
+  hold(id, { v, author, mentions = [], mentionsRoom = false }) {
     const key = `message:${id}`
     if ((this.#versions.get(key) ?? -1) <= v) this.#versions.set(key, v)
-    if (!this.#named.has(id)) this.#named.set(id, mentionsRoom || mentions.includes(this.me))
+    if (!this.#named.has(id)) this.#named.set(id, !this.blocks.silences(author) && (mentionsRoom || mentions.includes(this.me)))
   }
 
   drop(id) { this.#versions.delete(`message:${id}`) }
@@ -85,17 +85,25 @@ export class RoomCopy {
 
   // By the entry, not by the state: a replay shows a message as it is now, also for the entry that posted it.
   #count({ change, message }) {
-    const names = !message.deleted_at && (message.mentions_room || (message.mentions ?? []).includes(this.me))
+    const { author } = message
+    const names = !message.deleted_at && !this.blocks.silences(author.id) && (message.mentions_room || (message.mentions ?? []).includes(this.me))
     const named = this.#named.get(message.id)
     this.#named.set(message.id, names)
-    if (message.author.id === this.me || message.seq <= this.position) return
-    const unread = { posted: 1, deleted: -1 }[change] ?? 0
+    if (author.id === this.me || message.seq <= this.position) return
+    const unread = this.blocks.hides(author.id) ? 0 : { posted: 1, undeleted: 1, deleted: -1 }[change] ?? 0
     if (change === "posted") this.mentions += names
     else if (named !== undefined) this.mentions += names - named
     else if (this.mentions === 0) this.mentions += names
     else this.#recount()
     this.unread = Math.max(0, this.unread + unread)
     this.mentions = Math.max(0, this.mentions)
+    this.view.counted(this)
+  }
+
+  // Whom I hear has changed.
+  countAnew() {
+    this.#named.clear()
+    this.#recount()
     this.view.counted(this)
   }
 

@@ -1,4 +1,5 @@
 import { Backoff } from "parley/models/backoff"
+import { Blocks } from "parley/models/blocks"
 import { CLOCK } from "parley/models/clock"
 import { People } from "parley/models/people"
 import { Positions } from "parley/models/positions"
@@ -29,9 +30,9 @@ export class Session {
   #backoff
 
   // request(payload) → promise of the acknowledgement of `resume`, or null when there was none
-  // view   {show, counted, sized, moved, person, place(room), load(room), forget(room), reload(reason), stuck(), refused(), status(isCatchingUp)}
+  // view   {show, counted, sized, moved, person, blocked(), place(room), load(room), forget(room), reload(reason), stuck(), refused(), status(isCatchingUp)}
   constructor({ request, view, resets = new Resets(), clock = CLOCK, random = Math.random }) {
-    Object.assign(this, { request, view, resets, clock, positions: new Positions(), people: new People() })
+    Object.assign(this, { request, view, resets, clock, positions: new Positions(), people: new People(), blocks: new Blocks() })
     this.#backoff = new Backoff({ random })
   }
 
@@ -49,6 +50,7 @@ export class Session {
     for (const copy of this.#copies.values()) copy.stream.close()
     this.#isReloading = false
     Object.assign(this, { epoch: page.epoch, me: page.me, positions: new Positions() })
+    this.blocks.take(page.blocks)
     this.#copies.clear()
     this.#asked.clear()
     this.#wanted.clear()
@@ -70,7 +72,7 @@ export class Session {
   #add(room) {
     const name = `room:${room.id}`
     const copy = new RoomCopy(room, {
-      me: this.me, positions: this.positions, people: this.people, view: this.view,
+      me: this.me, positions: this.positions, people: this.people, blocks: this.blocks, view: this.view,
       ask: () => this.#ask(name), reload: () => this.#load(name),
     })
     this.#drop(name)
@@ -289,6 +291,7 @@ export class Session {
     const { change } = frame
     if (change === "room_added" || change === "room_removed") this.#applyMembership(frame.room)
     else if (change === "read") this.#applyRead(frame)
+    else if (change === "blocks") this.#applyBlocks(frame)
   }
 
   // A new place comes as it is drawn in the sidebar, with the numbers it was counted at, and asks what follows them.
@@ -305,6 +308,13 @@ export class Session {
     const isNewer = this.positions.take(frame.room, { seq: frame.position, v: frame.v })
     const copy = this.room(frame.room)
     if (copy && isNewer) copy.moved(frame)
+  }
+
+  // What counts is another matter now, in every room, and so is what is drawn.
+  #applyBlocks({ blocks }) {
+    this.blocks.take(blocks)
+    this.rooms.forEach((copy) => copy.countAnew())
+    this.view.blocked()
   }
 
   #applySite(frame) {

@@ -1,0 +1,1 @@
+"""Reports, suspensions, bans, and taking away what somebody wrote."""

@@ -1,0 +1,213 @@
+"""Reporting a message, and deciding about it."""
+
+import pytest
+
+from chat.accounts.actions import assign_role
+from chat.admin.models import Report
+from chat.admin.moderation.actions import decide_report, report_message
+from chat.admin.moderation.queries import open_reports
+from chat.core.db import db
+from chat.core.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited
+from chat.core.transaction import transaction
+from chat.messages.actions import delete_message, edit_message
+from tests.factories import say
+
+
+def decided():
+    db.session.rollback()
+    return [report.decision for report in db.session.query(Report).order_by(Report.id)]
+
+
+@pytest.fixture
+def reported(alice, bob, general):
+    """What alice reported of bob's."""
+    return report_message(alice, say(bob, general, "You are all fools"), "Insults")
+
+
+def test_a_report_keeps_what_the_message_said(alice, bob, general):
+    message = say(bob, general, "You are all fools")
+    report = report_message(alice, message, " Insults ")
+    edit_message(bob, message, "You are all cool")
+
+    assert (report.text, report.reason, report.reporter_id) == ("You are all fools", "Insults", alice.id)
+    assert report.decided_at is None
+
+
+def test_reporting_it_again_while_it_waits_is_one_report(alice, bob, general):
+    message = say(bob, general, "You are all fools")
+    report_message(alice, message, "Insults")
+    report_message(alice, message, "And lies")
+
+    assert [report.reason for report in db.session.query(Report)] == ["And lies"]
+
+
+def test_what_cannot_be_reported(alice, bob, carol, general, secret):
+    message = say(bob, general, "Hi")
+    with pytest.raises(Forbidden, match="yours"):
+        report_message(bob, message, "Me")
+    with pytest.raises(Invalid) as refusal:
+        report_message(alice, message, " ")
+    assert refusal.value.field == "reason"
+    with pytest.raises(NotFound):
+        report_message(carol, say(bob, secret, "Hi"), "Not mine to see")
+    delete_message(bob, message)
+    with pytest.raises(NotFound):
+        report_message(alice, message, "Gone")
+    assert db.session.query(Report).count() == 0
+
+
+def test_a_moderator_removes_the_message_and_everybody_sees_it_go(live, audited, mo, alice, bob, general, reported):
+    watcher = live(alice, general)
+
+    decide_report(mo, reported, "removed")
+
+    assert watcher.frames() == [("message", "deleted", "")]
+    assert decided() == ["removed"]
+    assert audited()[-1] == "report_decided"
+
+
+def test_one_decision_is_about_all_who_reported_it(mo, alice, robot, bob, general, reported):
+    other = report_message(robot, reported.message, "Rude")
+
+    decide_report(mo, other, "dismissed")
+
+    assert decided() == ["dismissed", "dismissed"]
+    with pytest.raises(Conflict):
+        decide_report(mo, reported, "removed")
+    assert reported.message.text == "You are all fools"
+
+
+def test_suspending_and_banning_are_decisions_too(boss, alice, bob, general, reported):
+    with pytest.raises(Invalid) as refusal:
+        decide_report(boss, reported, "banned", reason="Insults", typed="")
+    assert (refusal.value.field, decided()) == ("typed", [None])
+
+    decide_report(boss, reported, "suspended", hours=24, reason="Insults")
+
+    assert bob.is_suspended
+    assert decided() == ["suspended"]
+    again = report_message(alice, reported.message, "Still there")
+    decide_report(boss, again, "banned", reason="Insults", typed="bob")
+    assert bob.banned_at
+
+
+@pytest.mark.parametrize("who", ["alice", "bob", "robot"])
+@pytest.mark.parametrize("decision", ["dismissed", "removed", "suspended", "banned"])
+def test_nobody_else_decides(request, reported, who, decision):
+    with pytest.raises(Forbidden):
+        decide_report(request.getfixturevalue(who), reported, decision, reason="x", typed="bob")
+
+    assert decided() == [None]
+
+
+def test_nobody_sees_or_decides_what_was_reported_about_themselves(sign_in, mo, alice, general):
+    from chat.rooms.actions import join_room
+
+    join_room(mo, general)
+    report = report_message(alice, say(mo, general, "You are all fools"), "Insults")
+
+    assert open_reports(mo) == []
+    assert sign_in(mo).get(f"/reports/{report.id}").status_code == 404
+    with pytest.raises(Forbidden):
+        decide_report(mo, report, "dismissed")
+
+
+def test_a_moderator_decides_about_a_message_but_not_about_who_stands_above(mo, ada, alice, general):
+    report = report_message(alice, say(ada, general, "Because I say so"), "Rude")
+    for decision in ("suspended", "banned"):
+        with pytest.raises(Forbidden):
+            decide_report(mo, report, decision, reason="x", typed="ada")
+
+    decide_report(mo, report, "removed")  # they moderate the room
+
+    assert report.message.deleted_at
+
+
+def test_of_a_private_room_a_moderator_sees_that_message_and_nothing_else(sign_in, mo, alice, bob, secret):
+    say(alice, secret, "The plan is ready")
+    report = report_message(alice, say(bob, secret, "You are a fool"), "Insults")
+    say(alice, secret, "Never mind him")
+    browser = sign_in(mo)
+
+    for path in ("/reports", f"/reports/{report.id}"):
+        page = browser.get(path).text
+        assert "You are a fool" in page
+        assert "a private room" in page
+        assert not any(hidden in page for hidden in ("The plan is ready", "Never mind him", "secret", secret.path))
+    assert "nothing else of the room" in sign_in(alice).get(f"/messages/{report.message_id}/report").text
+    decide_report(mo, report, "removed")
+    assert report.message.text == ""
+
+
+def test_of_a_public_room_what_was_said_around_it_is_shown(sign_in, mo, alice, bob, general):
+    for n in range(7):
+        say(alice, general, f"before {n}")
+    report = report_message(alice, say(bob, general, "You are all fools"), "Insults")
+    for n in range(7):
+        say(alice, general, f"after {n}")
+
+    page = sign_in(mo).get(f"/reports/{report.id}").text
+
+    assert [n for n in range(7) if f"before {n}" in page] == [2, 3, 4, 5, 6]
+    assert [n for n in range(7) if f"after {n}" in page] == [0, 1, 2, 3, 4]
+
+
+def test_there_is_a_bound_to_reporting(sign_in, limits_on, alice, bob, general):
+    browser = sign_in(alice)
+    answers = [
+        browser.post(f"/messages/{say(bob, general, str(n)).id}/report", data={"reason": "x"}).status_code
+        for n in range(12)
+    ]
+
+    assert answers == [303] * 10 + [429] * 2
+
+
+# On the pages
+
+
+def test_reporting_and_deciding_without_script(sign_in, mo, alice, bob, general):
+    message = say(bob, general, "You are all fools")
+    hers, theirs = sign_in(alice), sign_in(mo)
+    assert f'href="/messages/{message.id}/report"' in hers.get(general.path).text
+    assert hers.post(f"/messages/{message.id}/report", data={"reason": ""}).status_code == 422
+
+    answer = hers.post(f"/messages/{message.id}/report", data={"reason": "Insults"})
+
+    assert (answer.status_code, answer.location) == (303, "/reports/mine")
+    assert "Waiting for a moderator" in hers.get("/reports/mine").text
+    assert "You are all fools" in theirs.get("/reports").text
+    refused = theirs.post("/reports/1/decide", data={"decision": "suspended", "hours": "24", "reason": ""})
+    assert refused.status_code == 422
+    assert "Say why" in refused.text
+    theirs.post("/reports/1/decide", data={"decision": "removed"})
+    assert "The message was removed" in hers.get("/reports/mine").text
+    assert "Nothing is waiting" in theirs.get("/reports").text
+    assert "The message was removed" in theirs.get("/reports/decided").text
+
+
+def test_others_find_no_report_at_all(sign_in, alice, reported):
+    browser = sign_in(alice)
+
+    assert browser.get(f"/reports/{reported.id}").status_code == 404
+    assert browser.post(f"/reports/{reported.id}/decide", data={"decision": "dismissed"}).status_code == 404
+    assert "You are all fools" in browser.get("/reports/mine").text
+
+
+def test_guests_report_and_bots_do_not(ada, alice, bob, robot, general):
+    message = say(bob, general, "Hi")
+    assign_role(robot, "guest")
+    report_message(robot, message, "Rude")
+    with transaction():
+        robot.role = "bot"
+
+    with pytest.raises(Forbidden):
+        report_message(robot, message, "Rude")
+
+
+def test_the_limit_says_when(app, limits_on):
+    from chat.core.rate_limit import limiter
+
+    for _ in range(10):
+        limiter.take("report", 1)
+    with pytest.raises(RateLimited):
+        limiter.take("report", 1)
