@@ -99,5 +99,6 @@ def refuse_other_pages():
     """As for websockets. Browsers say which page a request comes from; programs say nothing, and bring no cookie but
     their own."""
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
-    if site not in ("same-origin", "none") or (origin and origin not in current_app.config["PARLEY"].origins):
+    ours = origin is None or origin in current_app.config["PARLEY"].origins
+    if site not in ("same-origin", "none") or not ours:
         raise Forbidden("This page may not ask in your name. Its origin belongs into ALLOWED_ORIGINS.")

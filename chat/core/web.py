@@ -90,11 +90,13 @@ def other_address():
 
 
 def refuse_foreign_origins():
-    """A second line behind the tokens: browsers say when an unsafe request comes from another site's page."""
-    if request.method not in ("GET", "HEAD", "OPTIONS") and request.headers.get("Sec-Fetch-Site") in (
-        "cross-site",
-        "same-site",
-    ):
+    """A second line behind the tokens: browsers say when an unsafe request comes from another site's page, in
+    Sec-Fetch-Site or, older ones and those on plain http, in Origin."""
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return None
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    ours = origin is None or origin == request.host_url.rstrip("/") or origin in current_app.config["PARLEY"].origins
+    if site in ("cross-site", "same-site") or (site != "same-origin" and not ours):
         return on_refusal_of_http(403, "This was sent from another site. Open the page here and send it again.")
     return None
 
@@ -126,7 +128,10 @@ def see_other(path, message=None, category="success"):
 
 def redirect_back(default, message=None, category="success"):
     """Redirect to the page that the form was on, if that was one of ours."""
-    referrer = urlsplit(request.referrer or "")
+    try:
+        referrer = urlsplit(request.referrer or "")
+    except ValueError:  # it holds what only looks like an address
+        return see_other(default, message, category)
     here = referrer.netloc == request.host and referrer.path != request.path
     own = "/" + referrer.path.lstrip("/\\")  # two slashes would begin the name of another host
     path = own + (f"?{referrer.query}" if referrer.query else "") if here else default
