@@ -333,6 +333,18 @@ class Settings:
     )
     limit_api: Limit = setting("LIMIT_API", limit, "100 + 20/s", "requests of one person below /api/v1")
     limit_token: Limit = setting("LIMIT_TOKEN", limit, "60 + 60/min", "requests for tokens from one network address")
+    limit_event: Limit = setting(
+        "LIMIT_EVENT", limit, "60 + 5/s", "events of one person that have no limit of their own"
+    )
+    limit_form: Limit = setting(
+        "LIMIT_FORM", limit, "300 + 20/s", "forms and requests that change something, of one person"
+    )
+    limit_page: Limit = setting(
+        "LIMIT_PAGE", limit, "600 + 50/s", "pages of one person, or of all strangers from one network address"
+    )
+    limit_stranger: Limit = setting(
+        "LIMIT_STRANGER", limit, "300 + 120/min", "forms from one network address by people who are not signed in"
+    )
     limit_typing: Limit = setting("LIMIT_TYPING", limit, "20 + 2/s", "typing and presence notes of one person")
     limit_sign_in: Limit = setting("LIMIT_SIGN_IN", limit, "5 + 5/min", "wrong passwords for one account")
     limit_sign_in_address: Limit = setting(

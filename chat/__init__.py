@@ -35,7 +35,7 @@ def create_app(settings=None, *, spawn=None):
     from chat.api.views import NOUNS
     from chat.api.views import bp as api
     from chat.cli import commands
-    from chat.core import assets, compress, headers, policies, web
+    from chat.core import assets, compress, headers, policies, rate_limit, web
     from chat.core.db import db, engine_options, prepare
     from chat.core.jobs import Job  # noqa: F401  its table belongs to every process, whether it does jobs or not
     from chat.messages.sidebar import bp as front
@@ -43,6 +43,7 @@ def create_app(settings=None, *, spawn=None):
     from chat.messages.views import bp as messages
     from chat.ops.lag import LoopLag
     from chat.ops.views import bp as ops
+    from chat.realtime.bus import shared_buckets_of
     from chat.realtime.live import Live
     from chat.realtime.sse import EventStreams
     from chat.rooms.actions.members import rooms_of_invite
@@ -84,6 +85,7 @@ def create_app(settings=None, *, spawn=None):
     with app.app_context():
         prepare(db.engine)
 
+    rate_limit.init_app(app, shared_buckets_of(settings))
     web.init_app(app)
     compress.init_app(app)
     headers.init_app(app)
@@ -131,6 +133,8 @@ def serve(app):
     ledger = Ledger(app, spawn=async_mode.spawn)
     ledger.start()
     live.start(connections="realtime" in roles)
+    if app.extensions["limiter"].shared:
+        async_mode.spawn(app.extensions["limiter"].keep_sharing, async_mode.sleep)
     async_mode.spawn(app.extensions["lag"].watch)
     if "jobs" in roles:
         async_mode.spawn(Housekeeping(app, async_mode.sleep).keep)

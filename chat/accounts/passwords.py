@@ -27,6 +27,7 @@ MIN_LENGTH, MAX_BYTES = 10, 1024
 GOOD_ENOUGH = 2  # of zxcvbn's 0 to 4
 JUDGED_LENGTH = 32  # what zxcvbn looks at; its time grows steeply with the length
 
+compared = [0]  # how many passwords this process compared with a hash, for /metrics
 _hashing = Bounded(running=2, waiting=20)
 _judging = Bounded(running=1, waiting=20)  # zxcvbn keeps the words of the person it judges for in a global
 
@@ -61,7 +62,9 @@ def check_password(password, stored):
         stored = None
     if _size(password) > MAX_BYTES:
         password, stored = "", None
-    return _in_turn(_hashing, _check, key, password, stored, cost)
+    checked = _in_turn(_hashing, _check, key, password, stored, cost)
+    compared[0] += 1
+    return checked
 
 
 def refuse_weak(password, *, about, field="password"):

@@ -5,6 +5,7 @@ Sessions are rows; the cookie is 256 random bits whose hash names one. Nothing i
 the person is kept in it, and there is no other way to be remembered. Tokens (credentials.py) open no page.
 """
 
+from contextlib import suppress
 from functools import wraps
 
 from flask import after_this_request, current_app, g, redirect, request, session, url_for
@@ -15,11 +16,14 @@ from chat.accounts.actions.sessions import LIFETIME, note_use
 from chat.accounts.credentials import is_cookie
 from chat.accounts.queries import live_session
 from chat.accounts.return_path import return_path
-from chat.core.errors import Forbidden, Unauthorized
-from chat.core.rate_limit import network_of
+from chat.core.db import db
+from chat.core.errors import Forbidden, RateLimited, Unauthorized
+from chat.core.rate_limit import limiter, network_of
 from chat.core.web import wants_json
 from chat.site.queries import the_site
 
+SAFE = ("GET", "HEAD", "OPTIONS")
+UNCOUNTED = ("static", "ops")  # kept by browsers for ever; asked for by machines
 WAITING = "coming_in"  # where a Flask session says who has shown a first factor, and no second one yet
 OPEN_BEFORE_SETUP = ("site.setup", "static.asset", "static.accent", "ops.healthz", "ops.readyz", "ops.metrics")
 
@@ -33,6 +37,8 @@ def init_app(app):
     manager.session_protection = None
     manager.request_loader(lambda request: (found := find_session()) and found.user)
     app.before_request(forget_who_asked)
+    app.before_request(count_request)
+    app.after_request(count_wrong_token)
     app.before_request(set_up_first)
 
 
@@ -69,6 +75,30 @@ def forget_who_asked():
     """Nobody is taken over from an application context that outlives one request, as in tests and commands."""
     g.pop("session", None)
     g.pop("_login_user", None)
+
+
+def count_request():
+    """Every request counts against whoever sends it, besides what its own limit says: none can be added without one.
+
+    People are counted one by one, strangers by their network address. Programs are counted where their token is looked
+    at; here only wrong tokens hold them up.
+    """
+    if not current_app.config["PARLEY"].rate_limits or request.blueprint in UNCOUNTED or request.endpoint is None:
+        return
+    if "Authorization" in request.headers:
+        limiter.check("stranger", this_network())
+    elif session := find_session():
+        limiter.take("page" if request.method in SAFE else "form", session.user_id)
+    else:
+        db.session.rollback()
+        limiter.take("page" if request.method in SAFE else "stranger", this_network())
+
+
+def count_wrong_token(response):
+    if response.status_code == 401 and "Authorization" in request.headers:
+        with suppress(RateLimited):
+            limiter.take("stranger", this_network())
+    return response
 
 
 def set_up_first():

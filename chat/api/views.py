@@ -74,6 +74,7 @@ def do(event):
     if namespace is None:
         raise UnknownEvent("There is no event of that name.")
     refuse_without(session.scopes, wire.CLIENT[namespace][event].scope)
+    limiter.take(wire.CLIENT[namespace][event].limit, session.user_id)
     form = wire.parse(namespace, event, sent_json())
     live, actor = current_app.extensions["live"], session.user
     if "realtime" not in live.settings.roles:

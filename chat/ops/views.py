@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.core import SummaryMetricFamily
 from sqlalchemy import text
 
+from chat.accounts import passwords
 from chat.core import ledger
 from chat.core.db import db
 from chat.core.errors import NotFound
@@ -77,6 +78,7 @@ def _registry():
         ("parley_resumes_at_a_glance", "Those for whom nothing had to be drawn", live.subscriptions.at_a_glance),
         ("parley_resets", "Streams that such a client had to load anew", live.subscriptions.resets),
         ("parley_sessions_at_hand", "Messages whose session was known to hold, without asking", live.sessions_at_hand),
+        ("parley_passwords_compared", "Passwords that were compared with a hash", passwords.compared[0]),
         ("parley_units", "Messages that were stored together with others", units),
         ("parley_groups", "Transactions in which that was done", groups),
         ("parley_bus_hints_sent", "Hints to other processes that a stream has grown", bus.hints_sent),

@@ -57,6 +57,7 @@ TEXT = Field("a text", string)
 class ClientEvent:
     """policy   who may send it to which effect; decided in the action behind it. One without cannot be made.
     scope    what a token must allow for it
+    limit    whose bucket it takes from, see LIMIT_… in config.py
     """
 
     policy: str
@@ -64,6 +65,7 @@ class ClientEvent:
     fields: dict
     example: dict
     answer: dict = field(default_factory=dict)
+    limit: str = "event"
 
 
 CHAT = {
@@ -73,8 +75,9 @@ CHAT = {
         {"room": ROOM},
         {"room": 7},
         {"room": 7, "head": 41},
+        limit="room",
     ),
-    "leave": ClientEvent("members of the room", "write", {"room": ROOM}, {"room": 7}),
+    "leave": ClientEvent("members of the room", "write", {"room": ROOM}, {"room": 7}, limit="room"),
     "message": ClientEvent(
         "members of the room, while it is open",
         "write",
@@ -88,6 +91,7 @@ CHAT = {
         },
         {"room": 7, "text": "Is this thing on?", "key": "5f0c5e0e-7b38-4f3e-9d3a-0a4a1f6f9d10"},
         {"message": "…"},
+        limit="send",
     ),
     "edit": ClientEvent(
         "the author, while they may write there",
@@ -95,9 +99,15 @@ CHAT = {
         {"message": MESSAGE, "text": TEXT, "rev": Field("the `rev` you edited", number, required=False)},
         {"message": 12, "text": "Is this thing on now?", "rev": 1},
         {"message": "…"},
+        limit="edit",
     ),
     "delete": ClientEvent(
-        "the author; whoever moderates the room", "write", {"message": MESSAGE}, {"message": 12}, {"message": "…"}
+        "the author; whoever moderates the room",
+        "write",
+        {"message": MESSAGE},
+        {"message": 12},
+        {"message": "…"},
+        limit="edit",
     ),
     "read": ClientEvent(
         "members of the room, their own position",
@@ -105,6 +115,7 @@ CHAT = {
         {"room": ROOM, "seq": SEQ},
         {"room": 7, "seq": 41},
         {"seq": 41, "v": 9},
+        limit="read",
     ),
     "unread": ClientEvent(
         "members of the room, their own position",
@@ -112,6 +123,7 @@ CHAT = {
         {"room": ROOM, "seq": SEQ},
         {"room": 7, "seq": 40},
         {"seq": 39, "v": 10},
+        limit="read",
     ),
     "resume": ClientEvent(
         "oneself: streams that one may follow, the others are gone",
@@ -123,6 +135,7 @@ CHAT = {
         },
         {"epoch": "k7f2…", "streams": {"room:7": 40, "user:3": 8, "site": 2}, "all": True},
         {"epoch": "k7f2…", "streams": {"room:7": {"head": 41, "frames": ["…"], "upto": 41, "more": False}}},
+        limit="resume",
     ),
 }
 
@@ -132,6 +145,7 @@ PRESENCE = {
         "write",
         {"room": ROOM, "on": Field("true or false", truth), "thread": Field("empty", nothing_yet, required=False)},
         {"room": 7, "on": True},
+        limit="typing",
     ),
     "here": ClientEvent(
         "oneself",
@@ -141,6 +155,7 @@ PRESENCE = {
             "room": Field("the id of the room on screen, or null", lambda v: v is None or number(v), required=False),
         },
         {"active": True, "room": 7},
+        limit="typing",
     ),
 }
 

@@ -346,7 +346,7 @@ def is_raised(row, before):
     """Whether this membership is more than the one before it in the same room; in a new room one is the owner."""
     rank = {None: 0, "member": 1, "moderator": 2, "owner": 3}
     earlier = [old for old in before["memberships"] if old[:2] == row[:2]]
-    return bool(earlier) and rank.get(row[-1], 9) > max(rank.get(old[-1], 0) for old in earlier)
+    return bool(earlier) and rank.get(row[-1], 9) > max(1, *(rank.get(old[-1], 0) for old in earlier))
 
 
 def test_unknown_fields_of_events_are_named_and_refused(sign_in, bob):

@@ -48,7 +48,7 @@ def test_the_burst_is_allowed_and_the_next_one_refused_with_the_time_to_wait(lim
         limiter.take("send", 1)
 
     assert refused.value.retry_after == 2.0
-    assert refused.value.message == "That was too much at once. Try again in 2 seconds."
+    assert refused.value.message == "You are writing very fast. Try again in 2 seconds."
 
 
 def test_waiting_as_long_as_told_is_enough(limiter, clock):

@@ -6,9 +6,10 @@ pump polls it, so a lost hint costs at most a second; presence and typing are le
 `MESSAGE_QUEUE_URL` chooses what carries it. Empty: there is one process, and nothing to carry.
 """
 
+from chat.core.shared_buckets import SharedBuckets
 from chat.realtime.bus.envelope import Envelope
 from chat.realtime.bus.queued import Queued
-from chat.realtime.bus.transports import channel_of, transport_for
+from chat.realtime.bus.transports import channel_of, redis_of, transport_for
 
 
 def bus_for(settings, *, spawn, sleep):
@@ -22,6 +23,12 @@ def bus_for(settings, *, spawn, sleep):
         spawn=spawn,
         sleep=sleep,
     )
+
+
+def shared_buckets_of(settings):
+    """The SharedBuckets of all processes; None where there is no Redis to hold them. Connects nowhere yet."""
+    connect = redis_of(settings.message_queue_url)
+    return connect and SharedBuckets(connect, name=channel_of(settings), secret_key=settings.secret_key)
 
 
 class InProcess:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from socketio import KafkaManager, KombuManager, RedisManager
 
 TIMEOUT = 2  # seconds for whatever waits for the queue
+QUICK = 0.3  # the same for what somebody's request waits for
 WAKE = 1  # seconds after which `messages()` yields None when nothing comes
 
 
@@ -24,18 +25,26 @@ def channel_of(settings):
 
 def transport_for(url, channel):
     """A transport to the queue at `url`. May connect and then wait, at most a few seconds; raises what went wrong."""
-    scheme = urlsplit(url).scheme
-    if scheme.startswith("valkey"):  # speaks Redis' language
-        return Redis(url.replace("valkey", "redis", 1), channel)
-    return {"amqp": RabbitMQ, "amqps": RabbitMQ, "kafka": Kafka}.get(scheme, Redis)(url, channel)
+    other = OTHERS.get(urlsplit(url).scheme)
+    return other(url, channel) if other else Redis(url, channel)
+
+
+def redis_of(url):
+    """A function that makes a client for what else can be kept in the Redis at `url`; None when it is another queue."""
+    if not url or urlsplit(url).scheme in OTHERS:
+        return None
+    return lambda: Redis(url, "", timeout=QUICK).redis
 
 
 class Redis(RedisManager):
-    def __init__(self, url, channel):
+    """Also Valkey, which speaks its language."""
+
+    def __init__(self, url, channel, *, timeout=TIMEOUT):
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
-        options = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT, "retry": Retry(NoBackoff(), 0)}
+        options = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "retry": Retry(NoBackoff(), 0)}
+        url = url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
         super().__init__(url, channel=channel, write_only=True, redis_options=options)
         self._redis_connect()
 
@@ -102,3 +111,6 @@ class Kafka(KafkaManager):
     def close(self):
         self.producer.close(timeout=0)
         self.consumer.close(autocommit=False)
+
+
+OTHERS = {"amqp": RabbitMQ, "amqps": RabbitMQ, "kafka": Kafka}

@@ -15,6 +15,7 @@ from chat.accounts.scopes import refuse_without
 from chat.accounts.signed_in import session_for
 from chat.core.errors import Busy, ChatError, Invalid, Unauthorized
 from chat.core.failures import note_failure
+from chat.core.rate_limit import limiter
 from chat.core.transaction import is_passing, release
 from chat.realtime import wire
 
@@ -89,6 +90,7 @@ class BaseNamespace(Namespace):
                 refuse_without(connection.scopes, wire.CLIENT[self.namespace][event].scope)
                 if len(data) != 1:
                     raise Invalid(f"Send one object with {', '.join(wire.CLIENT[self.namespace][event].fields)}.")
+                limiter.take(wire.CLIENT[self.namespace][event].limit, actor.id)
                 form = wire.parse(self.namespace, event, data[0])
                 answer = getattr(self, f"on_{event}")(connection, actor, form)
                 return {"ok": True, **(answer or {})}

@@ -8,7 +8,6 @@ from chat.accounts.queries import live_session_row
 from chat.accounts.scopes import allows
 from chat.accounts.signed_in import cookie_value
 from chat.core.failures import note_failure
-from chat.core.rate_limit import limiter
 from chat.core.transaction import release
 from chat.messages.actions import delete_message, edit_message, post_in
 from chat.messages.presenter import present
@@ -96,7 +95,6 @@ class ChatNamespace(BaseNamespace):
             connection.ready.set()
 
     def on_join(self, connection, actor, form):
-        limiter.take("room", actor.id)
         room = join_room(actor, room_for(actor, form.room)).room
         room_id, stream = room.id, room.stream
         release()
@@ -104,35 +102,28 @@ class ChatNamespace(BaseNamespace):
         return {"room": room_id, "head": heads([stream])[stream]}
 
     def on_leave(self, connection, actor, form):
-        limiter.take("room", actor.id)
         leave_room(actor, room_for(actor, form.room))
 
     def on_message(self, connection, actor, form):
-        limiter.take("send", actor.id, because="You are writing very fast.")
         posted = post_in(actor, form.room, form.text, key=form.key, waiting=connection.in_line)
         return {"message": posted.json}
 
     def on_edit(self, connection, actor, form):
-        limiter.take("edit", actor.id)
         message = edit_message(actor, message_for(actor, form.message), form.text, rev=form.rev)
         return {"message": present(message).to_json()}
 
     def on_delete(self, connection, actor, form):
-        limiter.take("edit", actor.id)
         return {"message": present(delete_message(actor, message_for(actor, form.message))).to_json()}
 
     def on_read(self, connection, actor, form):
-        limiter.take("read", actor.id)
         position = mark_read(actor, room_for(actor, form.room), form.seq)
         return {"seq": position.seq, "v": position.v}
 
     def on_unread(self, connection, actor, form):
-        limiter.take("read", actor.id)
         position = mark_unread(actor, room_for(actor, form.room), form.seq)
         return {"seq": position.seq, "v": position.v}
 
     def on_resume(self, connection, actor, form):
-        limiter.take("resume", actor.id)
         release()
         everything = bool(form.all)
         return self.live.subscriptions.resume(connection, epoch=form.epoch, cursors=form.streams, everything=everything)

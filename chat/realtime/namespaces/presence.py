@@ -1,4 +1,3 @@
-from chat.core.rate_limit import limiter
 from chat.realtime.namespaces.base import BaseNamespace
 from chat.realtime.namespaces.chat import refused
 from chat.rooms.queries import joined_room_for
@@ -29,11 +28,9 @@ class PresenceNamespace(BaseNamespace):
             connection.presence_sid = None
 
     def on_typing(self, connection, actor, form):
-        limiter.take("typing", actor.id)
         room = joined_room_for(actor, form.room)
         self.live.presence.typing(connection, room.id, form.on)
 
     def on_here(self, connection, actor, form):
-        limiter.take("typing", actor.id)
         room = joined_room_for(actor, form.room) if form.room is not None else None
         self.live.presence.here(connection, active=form.active, room_id=room and room.id)
