@@ -180,6 +180,7 @@ TOKENS = {
     "another issuer": {"claims": {"iss": "https://evil.example"}},
     "no issuer": {"claims": {"iss": None}},
     "another audience": {"claims": {"aud": "another client"}},
+    "another audience, and us as the party": {"claims": {"aud": "another client", "azp": "parley"}},
     "no audience": {"claims": {"aud": None}},
     "others in the audience, and no party": {"claims": {"aud": ["parley", "another client"]}},
     "another party": {"claims": {"aud": ["parley", "another client"], "azp": "another client"}},
@@ -427,6 +428,7 @@ def test_an_error_with_a_made_up_state_ends_no_flow(grace, client, come_back):
 
 
 WELL_KNOWN = "/.well-known/openid-configuration"
+PADDING = {"padding": "x" * 300_000}  # what is too large is as it should be otherwise
 DISCOVERIES = {
     "another issuer": {WELL_KNOWN: {"json": {"issuer": "https://evil.example"}}},
     "keys without TLS, elsewhere": {WELL_KNOWN: {"json": {"jwks_uri": "http://evil.example/jwks"}}},
@@ -440,8 +442,8 @@ DISCOVERIES = {
     "a page": {WELL_KNOWN: {"raw": "<html>"}},
     "a redirect": {WELL_KNOWN: {"status": 302, "location": "http://127.0.0.1:9/"}},
     "an error": {WELL_KNOWN: {"status": 500}},
-    "an oversized description": {WELL_KNOWN: {"raw": "[" + " " * 400_000 + "]"}},
-    "oversized keys": {"/jwks": {"raw": "{" + " " * 400_000 + "}"}},
+    "an oversized description": {WELL_KNOWN: {"json": PADDING}},
+    "oversized keys": {"/jwks": {"json": PADDING}},
     "no key that is one": {"/jwks": {"raw": '{"keys": [{"kty": "oct", "k": "eHg"}, {"kty": "RSA"}, 7]}'}},
     "a redirect to keys": {"/jwks": {"status": 302, "location": "http://127.0.0.1:9/"}},
 }
@@ -483,7 +485,7 @@ def test_a_provider_that_failed_is_not_asked_again_at_once(provider, another_app
 
 
 @pytest.mark.parametrize("path", ["/token", "/me"])
-@pytest.mark.parametrize("how", [{"status": 500}, {"raw": "<html>"}, {"raw": "[]"}, {"raw": "{" + " " * 400_000}])
+@pytest.mark.parametrize("how", [{"status": 500}, {"raw": "<html>"}, {"raw": "[]"}, {"json": PADDING}])
 def test_a_provider_that_breaks_on_the_way_back(refused, client, come_back, provider, path, how):
     provider.be(answers={path: how})
     back = come_back()
