@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from tests.bench.machine import facts
-from tests.faults import network, processes, queue, reading, searching, storage  # noqa: F401 - they fill the table
+from tests.faults import network, processes, queue, reading, revoking, searching, storage  # noqa: F401 - they fill the table
 from tests.faults.table import ELSEWHERE, FAULTS, Size, Worlds
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"

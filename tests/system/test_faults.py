@@ -5,7 +5,7 @@ What must never happen is asserted; how long something took is not, since the ma
 
 import pytest
 
-from tests.faults import network, processes, queue, reading, storage  # noqa: F401 - they fill the table
+from tests.faults import network, processes, queue, reading, revoking, storage  # noqa: F401 - they fill the table
 from tests.faults.table import FAULTS, Size, Worlds
 
 SHORT = [fault for fault in FAULTS.values() if not fault.is_long]
