@@ -13,9 +13,9 @@ from chat.core.db import db
 class LiveClient:
     """A websocket client of one person, in process: what it sends is handled at once, what it gets is kept."""
 
-    def __init__(self, app, user, room=None):
-        self.app, self.user_id = app, user.id
-        token = begin_session(user, address="127.0.0.1", user_agent="tests")
+    def __init__(self, app, user, room=None, *, token=None):
+        self.app, self.user_id = app, user and user.id
+        token = token or begin_session(user, address="127.0.0.1", user_agent="tests")
         origin = app.config["PARLEY"].base_url
         self.socketio = app.extensions["live"].socketio
         headers = {"Cookie": f"{cookie_name()}={token}", "Origin": origin}

@@ -1,4 +1,4 @@
-"""Whom people may know of: everybody, and guests those of their rooms.
+"""Whom people may know of: everybody, and guests and bots those of their rooms.
 
 What a room is, accounts do not know: chat/rooms/circle.py fills in the rule.
 """

@@ -84,6 +84,12 @@ def can_see_people(actor):
     return may(actor, "see_people")
 
 
+def sees_everyone(role):
+    """`can_see_everyone` by the role alone."""
+    answers, _ = TABLE["see_everyone"]
+    return role in ROLES and answers[ROLES.index(role)] == YES
+
+
 def can_see_everyone(actor):
     """Whether they may know of everybody here; guests know the people of their rooms."""
     return may(actor, "see_everyone")

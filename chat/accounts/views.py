@@ -224,7 +224,7 @@ def profile(actor):
         try:
             actions.update_profile(actor, **fields)
             return see_other("/settings/profile", "Saved.")
-        except ChatError as error:
+        except (Conflict, Invalid) as error:
             add_error(form, error)
     return _profile_page(actor, form, AvatarForm(formdata=None), 422 if form.is_submitted() else 200)
 
@@ -350,6 +350,7 @@ def make_token(actor):
             return _tokens_page(actor, TokenForm(formdata=None), 200, made=made)
         except ChatError as error:
             add_error(form, error)
+            return _tokens_page(actor, form, error.status)
     return _tokens_page(actor, form, 422)
 
 

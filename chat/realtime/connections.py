@@ -17,7 +17,7 @@ class Connection:
     streams      names that the pump knows it under, active or registered; a dict for its order
     transport    of the fast path, or None
     since        the number of `access` up to which nothing can be meant for it: its session was looked up after that
-    is_guest     whether its person sees only their rooms and the people in them; circle: the ids of these, as far as
+    is_guest     a guest or a bot: it sees only its rooms and the people in them; circle: the ids of these, as far as
                  this process knows, for presence
     """
 

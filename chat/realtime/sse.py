@@ -17,6 +17,7 @@ from contextlib import suppress
 from threading import Event
 
 from chat.accounts.credentials import ends_at
+from chat.accounts.policy import sees_everyone
 from chat.accounts.queries import live_session_row
 from chat.core.errors import Busy, RateLimited, Unauthorized
 from chat.core.failures import note_failure
@@ -52,8 +53,8 @@ class EventConnection(Connection):
 
     def __init__(self, sid, session, token, rooms):
         super().__init__(
-            sid, sid, session.user_id, session.id, token, is_guest=session.user.role == "guest", scopes=session.scopes,
-            until=ends_at(token, session),
+            sid, sid, session.user_id, session.id, token,
+            is_guest=not sees_everyone(session.user.role), scopes=session.scopes, until=ends_at(token, session),
         )  # fmt: skip
         self.rooms = rooms
 
@@ -357,7 +358,7 @@ class EventStreams:
             again = live_session_row(token)  # from now on a revocation finds it, before now it may have missed it
             if again is None:
                 raise Unauthorized
-            if (again.role == "guest") is not connection.is_guest:
+            if sees_everyone(again.role) is connection.is_guest:
                 raise Busy("Your role was changed just now. Try again in a moment.")
             connection.since = again.access
             release()

@@ -7,6 +7,7 @@ in between makes it register and read again. So neither an addition nor a remova
 import threading
 from typing import NamedTuple
 
+from chat.accounts.policy import sees_everyone
 from chat.accounts.queries import live_session_row
 from chat.core.clock import iso, now
 from chat.core.db import snapshot
@@ -185,7 +186,7 @@ class Subscriptions:
         cursors = dict(question.cursors)
         for room_id in found if question.everything else ():
             cursors.setdefault(log.room_stream(room_id), None)
-        reading = _Reading(ask, draw, moment, Budget(), connection.user_id if role == "guest" else None)
+        reading = _Reading(ask, draw, moment, Budget(), connection.user_id if not sees_everyone(role) else None)
         streams = {}
         for name, cursor in cursors.items():
             row = found.get(log.subject_of(name)) if _is_room(name) else None

@@ -181,7 +181,7 @@ SERVER = {
         "member": ServerEvent(_ROOM, ("stream", "seq", "change", "user", "role", "v", "by", "html")),
         "room": ServerEvent(_ROOM, ("stream", "seq", "change", "room", "by", "html")),
         "me": ServerEvent("that person", ("stream", "seq", "change", "room")),
-        "site": ServerEvent("everyone; guests about the people of their rooms", ("stream", "seq", "change")),
+        "site": ServerEvent("everyone; guests and bots about the people of their rooms", ("stream", "seq", "change")),
         "tick": ServerEvent("whoever follows the stream and may not see the frame", ("stream", "seq")),
         "subscribed": ServerEvent(_ONE, ("stream", "head")),
         "reset": ServerEvent(_ONE, ("stream", "reason")),
@@ -190,7 +190,7 @@ SERVER = {
     },
     "/presence": {
         "typing": ServerEvent("members who have the room open", ("room", "user", "on")),
-        "presence": ServerEvent("everyone; guests about the people of their rooms", ("user", "state")),
+        "presence": ServerEvent("everyone; guests and bots about the people of their rooms", ("user", "state")),
     },
 }
 

@@ -1,5 +1,5 @@
-"""Whom guests know: everyone who is in one of their rooms, or was and is still named there. Nobody writes in a room
-without having been in it, so these are also all whose words they read."""
+"""Whom guests and bots know: everyone who is in one of their rooms, or was and is still named there. Nobody writes in a
+room without having been in it, so these are also all whose words they read."""
 
 from sqlalchemy import and_, bindparam, or_, select
 from sqlalchemy.orm import aliased
@@ -26,8 +26,8 @@ meet_in_rooms(_those_met)
 
 def people_that(id):
     """A condition on User for statements that are prepared: whoever the person with this id, a bindparam, may know."""
-    is_guest = select(_self.id).where(_self.id == id, _self.role == "guest").exists()
-    return or_(~is_guest, User.id == id, User.id.in_(_those_met(id)))
+    is_shut_out = select(_self.id).where(_self.id == id, _self.role.in_(("guest", "bot"))).exists()
+    return or_(~is_shut_out, User.id == id, User.id.in_(_those_met(id)))
 
 
 def rooms_that(id):

@@ -6,9 +6,9 @@ from chat.rooms.queries import membership_of
 
 # How somebody stands to a room. A steward runs the community and looks after public rooms without owning them; a warden
 # moderates the community, and so public rooms. Guests and bots are nowhere but in their rooms.
-OWNER, MODERATOR, MEMBER, GUEST = "owner", "moderator", "member", "guest"
+OWNER, MODERATOR, MEMBER, GUEST, BOT = "owner", "moderator", "member", "guest", "bot"
 STEWARD, WARDEN, VISITOR, OUTSIDER = "steward", "warden", "visitor", "outsider"
-INSIDE = {OWNER, MODERATOR, MEMBER, GUEST}
+INSIDE = {OWNER, MODERATOR, MEMBER, GUEST, BOT}
 READERS = {STEWARD, WARDEN, VISITOR}
 KEEPERS = {OWNER, MODERATOR, STEWARD, WARDEN}
 
@@ -21,7 +21,7 @@ TABLE = {
     "leave":      (INSIDE,                  "You are not in #{room}."),
     "post":       (INSIDE,                  "Join #{room} to write here."),
     "mention_all": ({OWNER, MODERATOR},     "Only owners and moderators of #{room} can call everyone."),
-    "add":        (INSIDE - {GUEST},        "Join #{room} to add people to it."),
+    "add":        (INSIDE - {GUEST, BOT},   "Join #{room} to add people to it."),
     "remove":     (KEEPERS,                 "Only an owner or moderator of #{room} can remove people."),
     "set_role":   ({OWNER, STEWARD},        "Only an owner of #{room} can change roles."),
     "change":     ({OWNER, STEWARD},        "Only an owner of #{room} can change it."),
@@ -44,7 +44,7 @@ def standing(actor, room):
 def standing_of(role, membership_role, kind):
     """The same from plain values: a person's role here, their role in the room (None: not in it), the room's kind."""
     if role in ("guest", "bot"):
-        return OUTSIDER if not membership_role else GUEST if role == "guest" else MEMBER
+        return OUTSIDER if not membership_role else GUEST if role == "guest" else BOT
     public = kind != "private"
     if membership_role == OWNER or (membership_role and public and role in ("owner", "admin")):
         return OWNER

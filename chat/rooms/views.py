@@ -2,6 +2,7 @@
 
 from flask import Blueprint, redirect, request
 
+from chat.accounts.confirmed import confirmed
 from chat.accounts.policy import can_break_glass
 from chat.accounts.presenter import present_in_list, present_person
 from chat.accounts.queries import user_by_id
@@ -83,6 +84,7 @@ def directory(actor):
 
 @bp.route("/rooms/open-as-owner", methods=["GET", "POST"])
 @signed_in
+@confirmed
 def open_as_owner(actor):
     """In two steps: which room and why, then what everybody in it is going to read."""
     authorize(can_break_glass(actor))

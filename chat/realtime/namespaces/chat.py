@@ -4,6 +4,7 @@ from flask_socketio import ConnectionRefusedError
 
 from chat.accounts.actions.sessions import note_use
 from chat.accounts.credentials import ends_at, is_bearer
+from chat.accounts.policy import sees_everyone
 from chat.accounts.queries import live_session_row
 from chat.accounts.scopes import allows
 from chat.accounts.signed_in import cookie_value
@@ -53,7 +54,7 @@ class ChatNamespace(BaseNamespace):
                 raise refused("forbidden")
             connection = Connection(
                 live.chat.transport_of(sid), sid, session.user_id, session.id, token, live.chat.transport(sid),
-                since=session.access, is_guest=session.role == "guest",
+                since=session.access, is_guest=not sees_everyone(session.role),
                 scopes=session.scopes, until=ends_at(token, session),
             )  # fmt: skip
             live.connections.add(connection)
