@@ -26,7 +26,7 @@ def test_without_mail_it_counts_at_once(alice, password):
 
     assert user_by_email(NEW) == alice
     assert sign_in(NEW, password)
-    assert [entry.verb for entry in db.session.query(AuditEntry)] == ["email_changed"]
+    assert [entry.verb for entry in db.session.query(AuditEntry).where(AuditEntry.seq > 1)] == ["email_changed"]
 
 
 def test_with_mail_it_counts_when_the_link_was_opened_and_the_old_address_learns_of_it(secret, mailbox, alice):

@@ -48,7 +48,12 @@ def test_a_session_begins_when_the_first_device_has_said_yes(alice, secret):
 
     begun = session_for(token)
     assert (begun.user, begun.address) == (alice, "192.0.2.7")
-    verbs = [entry.verb for entry in db.session.query(AuditEntry).order_by(AuditEntry.seq)]
+    verbs = [
+        entry.verb
+        for entry in db.session.query(AuditEntry)
+        .where(AuditEntry.verb.not_in(["room_role_changed", "signed_in"]))
+        .order_by(AuditEntry.seq)
+    ]
     assert verbs == ["move_begun", "move_confirmed", "moved"]
 
 
