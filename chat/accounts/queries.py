@@ -324,11 +324,6 @@ def open_invites_of(user):
     return db.session.scalars(select(Invite).where(Invite.created_by_id == user.id, Invite.revoked_at.is_(None))).all()
 
 
-def active_owners():
-    """Those who own the community and can come in."""
-    return db.session.scalars(select(User).where(User.role == "owner", User.deactivated_at.is_(None))).all()
-
-
 def totp_of(user):
     """The person's authenticator app, or None."""
     kept = db.session.get(Totp, user.id)

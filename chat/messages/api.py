@@ -57,7 +57,7 @@ def post(actor, headers, form, room_id):
 
     Without an `Idempotency-Key` a request that is sent again is another message.
     """
-    limiter.take("send", actor.id, because="You are writing very fast.")
+    limiter.take("send", actor.id)
     posted = post_in(actor, room_id, form["text"], key=headers.get("key") or str(uuid.uuid4()))
     return answer(201, {"Location": f"/api/v1/messages/{posted.id}"}, message=posted.to_json())
 

@@ -152,7 +152,7 @@ def timeline_fragment(actor, room_id):
 def create(actor, room_id):
     form = MessageForm()
     try:
-        limiter.take("send", actor.id, because="You are writing very fast.")
+        limiter.take("send", actor.id)
         message = post_in(actor, room_id, form.text.data or "", key=form.key.data or str(uuid.uuid4()))
     except ChatError as error:
         if error.status == 404:

@@ -1,6 +1,7 @@
 """How programs get tokens, renew them and lose them."""
 
 import time
+from datetime import timedelta
 
 import jwt as pyjwt
 import pytest
@@ -17,6 +18,8 @@ from chat.admin.models import AuditEntry
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import Unauthorized
+from chat.core.rate_limit import limiter
+from chat.core.transaction import outer
 from chat.ops.housekeeping import SPENT_KEPT, tidy
 from config import Limit
 from tests.accounts.factors import Clock, with_app
@@ -82,6 +85,33 @@ def test_whoever_has_a_second_factor_sends_a_code_too(ask, bob):
     assert "second factor" in refused[0].json["message"]
     [session] = sessions_of(bob, "program")
     assert session.second_factor_at is not None
+
+
+def test_codes_are_counted_while_nothing_is_locked(app, ask, bob, limits_on, monkeypatch):
+    """Counting may ask other processes, and whoever holds SQLite's one lock must not wait for anybody."""
+    _, codes = with_app(bob, Clock())
+    counted, take = [], limiter.take
+
+    def note(verb, *rest, **more):
+        counted.append((verb, outer()))
+        take(verb, *rest, **more)
+
+    monkeypatch.setattr(limiter, "take", note)
+
+    assert log_in(ask, code=codes[0]).status_code == 200
+    assert ("second_factor", None) in counted
+    assert {transaction for _, transaction in counted} == {None}
+
+
+def test_whoever_is_suspended_gets_no_tokens_and_is_told_why(ask, bob):
+    bob.suspended_until, bob.suspended_reason = now() + timedelta(days=1), "Flooding"
+    db.session.commit()
+    answer = log_in(ask)
+
+    assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
+    assert "Flooding" in answer.json["message"]
+    assert sessions_of(bob, "program") == []
+    assert ask(grant="password", login="bob", password="wrong").status_code == 401
 
 
 def test_wrong_codes_count(ask, bob, limits_on):

@@ -33,13 +33,7 @@ def begin_session(user, *, second_factor=False, address="", user_agent=""):
     token = new_cookie()
     with transaction() as record:
         lock(user.stream)
-        if user.deactivated_at:
-            raise Unauthorized("This account is closed.")
-        if user.is_suspended:
-            raise Forbidden(
-                f"Your account is suspended until {user.suspended_until:%-d %B %Y, %H:%M} UTC. "
-                f"The reason given: {user.suspended_reason}"
-            )
+        refuse_shut_out(user)
         moment = now()
         before, seen = was_seen(user, name_of_device(user_agent), network_of(address))
         session = Session(
@@ -51,6 +45,17 @@ def begin_session(user, *, second_factor=False, address="", user_agent=""):
         db.session.flush()
         record(SessionBegan(session.id, user.id, is_new=before and not seen))
     return token
+
+
+def refuse_shut_out(user):
+    """With the person's stream locked: whatever begins a session asks this. Raises as `begin_session`."""
+    if user.deactivated_at:
+        raise Unauthorized("This account is closed.")
+    if user.is_suspended:
+        raise Forbidden(
+            f"Your account is suspended until {user.suspended_until:%-d %B %Y, %H:%M} UTC. "
+            f"The reason given: {user.suspended_reason}"
+        )
 
 
 def renew_session(record, actor, session_id, *, second_factor=False):

@@ -11,6 +11,7 @@ from chat.streams.log import lock, user_stream
 
 WRONG = "That name and password do not match."
 TOO_MANY = "Too many wrong passwords."
+TRIES = 2  # somebody else's sign-in may store the same password in a dearer hash meanwhile, once
 
 
 def sign_in(login, password, *, address="", user_agent="", begin=admit):
@@ -22,19 +23,23 @@ def sign_in(login, password, *, address="", user_agent="", begin=admit):
     begin   lets them in, for instance as a program, and gives what to return; see `admit`
     Raises  Invalid; RateLimited after too many wrong ones, then for a right one too, so that guessing on tells nothing.
     """
-    user = user_by_login(login)
-    user_id, stored = (user.id, user.password_hash) if user and not user.deactivated_at else (None, None)
-    account = user.id if user else login.strip().lower()[:254]
-    db.session.rollback()  # no read transaction stays open while the password is hashed
-    checked = check_counted(password, stored, account=account, network=network_of(address))
-    if checked.right:
+    for _ in range(TRIES):
+        user = user_by_login(login)
+        user_id, stored = (user.id, user.password_hash) if user and not user.deactivated_at else (None, None)
+        account = user.id if user else login.strip().lower()[:254]
+        db.session.rollback()  # no read transaction stays open while the password is hashed
+        checked = check_counted(password, stored, account=account, network=network_of(address))
+        if not checked.right:
+            break
         with transaction():
             lock(user_stream(user_id))
             user = user_by_id(user_id)
-            unchanged = not user.deactivated_at and user.password_hash == stored  # while we were hashing
-            if unchanged and can_use_password(user):
-                user.password_hash = checked.renewed or stored
-                return begin(user, address=address, user_agent=user_agent)
+            if user.password_hash != stored:  # changed while we were hashing: look at the one there is now
+                continue
+            if user.deactivated_at or not can_use_password(user):
+                break
+            user.password_hash = checked.renewed or stored
+            return begin(user, address=address, user_agent=user_agent)
     raise Invalid(WRONG if setting("password_sign_in") else NO_PASSWORDS, field="password")
 
 

@@ -5,9 +5,9 @@ from functools import partial
 from typing import NamedTuple
 
 from chat.accounts import jwt
-from chat.accounts.actions.admit import SET_UP, SHOW, missing_factor
+from chat.accounts.actions.admit import SET_UP, SHOW, Admitted, mark_of, missing_factor, waiting_user
 from chat.accounts.actions.factors import counted, use_code
-from chat.accounts.actions.sessions import LIFETIME, end_session
+from chat.accounts.actions.sessions import LIFETIME, end_session, refuse_shut_out
 from chat.accounts.actions.sign_in import sign_in
 from chat.accounts.credentials import (
     BROWSER,
@@ -96,9 +96,10 @@ def pair_for_password(login, password, *, code="", name="", scopes=None, address
     code    of the second factor, for whoever has one
     Raises  Unauthorized for what is not right; RateLimited after too much of that.
     """
-    begin = partial(_begin_by_password, code=code, name=_name(name), scopes=_scopes(scopes))
+    about = {"name": _name(name), "scopes": _scopes(scopes), "address": address, "user_agent": user_agent}
     try:
-        return sign_in(login, password, address=address, user_agent=user_agent, begin=begin)
+        begun = sign_in(login, password, address=address, begin=partial(_begin_by_password, code, about))
+        return begun if isinstance(begun, Pair) else _begin_by_code(begun, code, about)
     except Invalid as error:
         raise Unauthorized(error.message) from None
 
@@ -154,24 +155,32 @@ def revoke_value(value):
         revoke_token(session.user, session)
 
 
-def _begin_by_password(user, *, code, **about):
+def _begin_by_password(code, about, user, **_):
     """Inside a transaction that has locked the person's stream, as `admit`: whatever a browser would be asked for is
-    asked for here, too."""
+    asked for here, too. Returns the Pair, or the Admitted of whoever has to show a code first."""
     needs = missing_factor(user)
     if needs == SET_UP:
         raise Unauthorized("Sign in with a browser first: you need a second factor, and have none yet.")
     if needs == SHOW:
         if not code:
             raise Unauthorized("Send a code of your second factor, too, or make a token in your settings.")
-        with counted(user.id), transaction() as record:
-            use_code(record, user, code)
-        about["second_factor_at"] = now()
+        return Admitted(user.id, mark_of(user), None, SHOW)
     return _begin_program(user, **about)
+
+
+def _begin_by_code(admitted, code, about):
+    """In a transaction of its own: codes are counted before anything is locked, since that may ask other processes."""
+    with counted(admitted.user_id), transaction() as record:
+        lock(user_stream(admitted.user_id))
+        user = waiting_user(admitted.user_id, admitted.mark, SHOW)
+        use_code(record, user, code)
+        return _begin_program(user, second_factor_at=now(), **about)
 
 
 def _begin_program(user, *, name, scopes, address="", user_agent="", second_factor_at=None):
     """Inside a transaction that has locked the person's stream: a session of its own, with its first Pair."""
     authorize(can_make_token(user))
+    refuse_shut_out(user)
     moment = now()
     session = Session(
         kind=PROGRAM, name=name, scopes=scopes, token_hash=named_by(new_sid()), user_id=user.id, address=address[:45],

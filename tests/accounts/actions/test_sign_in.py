@@ -98,6 +98,20 @@ def test_a_password_changed_while_it_was_compared_signs_nobody_in(alice, passwor
     assert refusal("alice", password) == (WRONG, "password")
 
 
+def test_the_same_password_hashed_anew_while_it_was_compared_is_still_right(alice, password, change, monkeypatch):
+    """As when two browsers sign in at once, for the first time since the cost was raised."""
+    change(alice, password_hash=passwords._hash(passwords.password_key(), password, 5))
+
+    def check(*args, check=passwords._check):
+        monkeypatch.undo()
+        sign_in("alice", password)
+        return check(*args)
+
+    monkeypatch.setattr(passwords, "_check", check)
+
+    assert session_for(sign_in("alice", password).token).user == alice
+
+
 def test_an_account_closed_while_the_password_was_compared_stays_out(alice, password, change, monkeypatch):
     def check(*args, check=passwords._check):
         change(alice, deactivated_at=now())
