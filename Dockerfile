@@ -6,8 +6,8 @@ FROM python:3.11-slim-bookworm AS packages
 WORKDIR /parley
 COPY requirements.txt requirements-rabbitmq.txt requirements-kafka.txt ./
 RUN python -m venv /opt/venv
-RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/venv/bin/python -m pip install --disable-pip-version-check --require-hashes \
+RUN --mount=type=cache,target=/packages \
+    /opt/venv/bin/python -m pip install --cache-dir /packages --disable-pip-version-check --require-hashes \
     -r requirements.txt -r requirements-rabbitmq.txt -r requirements-kafka.txt
 
 FROM python:3.11-slim-bookworm

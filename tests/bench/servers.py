@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Server:
+class Server(ABC):
     """One process (Parley: gunicorn and its worker) on a port of its own. Used with `with`: it is gone afterwards.
 
     work      the folder with the programs, the seeded database and the logs
@@ -96,8 +97,9 @@ class Server:
         self.stop()
         self.__enter__()
 
+    @abstractmethod
     def command(self):
-        raise NotImplementedError
+        """What to start, as a list of words."""
 
     def settings(self):
         return {}
