@@ -24,6 +24,7 @@ from markupsafe import Markup
 from chat.core.policies import open_to
 
 STATIC = Path(__file__).parents[2] / "static"
+OUTSIDE_ROOMS = ("admin", "codes", "gate", "qr", "reference", "report", "tabs")  # components
 FIRST_SHEETS, LAST_SHEETS = ("layers", "tokens", "reset", "base", "layout"), ("utilities",)
 VENDORED = {
     "@hotwired/turbo": "vendor/turbo.js",
@@ -92,7 +93,8 @@ class Assets:
         self.by_name = {name: make(name, self.read(name), self.packed(name)) for name in plain}
         self.order = self.in_order(ENTRY) if ENTRY in self.by_name else []
         self.is_joined = join and self.join_modules()
-        self.by_name["css/parley.css"] = make("css/parley.css", self.joined_stylesheet())
+        for name, body in self.joined_stylesheets():
+            self.by_name[name] = make(name, body)
         self.by_url = {asset.url: asset for asset in self.by_name.values()}
         for asset in self.by_url.values():
             asset.gzipped  # noqa: B018  compress now rather than while somebody waits
@@ -114,14 +116,16 @@ class Assets:
         path = self.folder / f"{name}.br"
         return path.read_bytes() if path.exists() else None
 
-    def joined_stylesheet(self):
-        """Every stylesheet in the order of the layers: general ones, components by name, utilities."""
+    def joined_stylesheets(self):
+        """(name, text) of all stylesheets in the order of the layers: general ones, components by name, utilities; and
+        of what a room shows none of, which is not sent with it."""
         sheets = {path.stem: path for path in (self.folder / "css").glob("*.css")}
         components = sorted((self.folder / "css" / "components").glob("*.css"))
-        order = [sheets[name] for name in FIRST_SHEETS if name in sheets]
-        order += components + [sheets[name] for name in LAST_SHEETS if name in sheets]
-        text = COMMENT.sub("", "\n".join(path.read_text() for path in order))
-        return "\n".join(line.strip() for line in text.splitlines() if line.strip()).encode() + b"\n"
+        first = [sheets[name] for name in FIRST_SHEETS if name in sheets]
+        last = [sheets[name] for name in LAST_SHEETS if name in sheets]
+        in_rooms = [path for path in components if path.stem not in OUTSIDE_ROOMS]
+        yield "css/parley.css", joined_sheets([*first, *in_rooms, *last])
+        yield "css/outside.css", joined_sheets([path for path in components if path.stem in OUTSIDE_ROOMS])
 
     def url(self, name):
         if name not in self.by_name:
@@ -191,6 +195,11 @@ def slim(text):
     if any(line.count("`") % 2 for line in text.splitlines()):
         return text
     return MARGIN.sub("", text)
+
+
+def joined_sheets(paths):
+    text = COMMENT.sub("", "\n".join(path.read_text() for path in paths))
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip()).encode() + b"\n"
 
 
 def joined(modules, apart):
@@ -266,6 +275,7 @@ def init_app(app, folder=STATIC):
     app.jinja_env.globals.update(
         asset=asset_url,
         stylesheet=stylesheet,
+        outside_stylesheet=outside_stylesheet,
         accent_stylesheet=accent_stylesheet,
         import_map=import_map,
         module_preloads=module_preloads,
@@ -291,8 +301,13 @@ def has_asset(name):
 
 
 def stylesheet():
-    """The address of all stylesheets in one."""
+    """The address of the stylesheet that every page has."""
     return assets().url("css/parley.css")
+
+
+def outside_stylesheet():
+    """The address of what pages other than rooms have besides."""
+    return assets().url("css/outside.css")
 
 
 def accent_stylesheet(hue):

@@ -189,5 +189,5 @@ class JobLoop:
                 busy = 0
             self.sleep(0 if busy else EVERY_SECONDS)
 
-    def stop(self):
+    def stop(self, _quick=False):
         self.stopping = True

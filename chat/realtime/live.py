@@ -5,6 +5,7 @@ import time
 
 import flask_socketio
 
+from chat.accounts.signed_in import cookie_value
 from chat.core.rate_limit import Buckets
 from chat.fanout import Fanout
 from chat.fanout.engine import Server
@@ -87,14 +88,20 @@ class Live:
     def admit(self, environ):
         """Before a websocket is taken over: None, or the refusal (status, code, message, headers). A page of another
         site brings our cookie, too, but not our Origin; who is asking is answered in the namespace, where a browser can
-        read the answer. A program with a token needs no Origin: the namespace asks for one beside a cookie."""
-        if environ.get("HTTP_ORIGIN", self.settings.base_url) not in self.settings.origins:
+        read the answer. A program that names its token there has no Origin, and no cookie either."""
+        if environ.get("HTTP_ORIGIN") not in self.settings.origins and not self._is_program(environ):
             return "403 Forbidden", "forbidden", "This page may not connect. Its origin belongs into ALLOWED_ORIGINS."
         wait = self._handshakes.take("all", self.settings.limit("handshake")) if self.settings.rate_limits else 0
         if wait or "server.handover" not in environ:  # too many at once, or as many as this process can hold
             message = "The server is full. Try again in a moment."
             return "503 Service Unavailable", "busy", message, ("Retry-After", str(max(1, round(wait))))
         return None
+
+    def _is_program(self, environ):
+        if "HTTP_ORIGIN" in environ:
+            return False
+        with self.app.app_context():
+            return not cookie_value(environ.get("HTTP_COOKIE"))
 
     def stop(self, quick):
         """Tell everyone to come back in a while, each at another moment, so that they do not all come at once."""

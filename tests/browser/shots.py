@@ -8,21 +8,31 @@ import re
 import subprocess
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 import pyotp
 from flask_migrate import upgrade
 from playwright.sync_api import expect, sync_playwright
 
-from chat.accounts.actions import begin_move, begin_session, make_reset_link, replace_password, set_up_totp
+from chat.accounts.actions import (
+    begin_move,
+    begin_session,
+    make_reset_link,
+    replace_password,
+    set_block,
+    set_up_totp,
+)
 from chat.accounts.actions.invites import create_invite, set_sign_up
 from chat.accounts.models import Passkey
 from chat.accounts.queries import live_session
 from chat.accounts.totp import new_secret
+from chat.admin.moderation.actions import remove_content, report_message, suspend_person
+from chat.core.clock import now
 from chat.core.db import db
 from chat.core.transaction import transaction
 from chat.messages.models import Edit, Message
-from chat.rooms.actions import mark_unread
+from chat.rooms.actions import mark_unread, slow_down
 from chat.rooms.models import Membership, Room
 from chat.rooms.queries import public_room_named
 from chat.site.queries import the_site
@@ -89,6 +99,18 @@ class Studio:
             db.session.commit()
             for username in ("noa", "hana"):
                 replace_password(person(username), PASSWORD)
+            self.moderate()
+
+    def moderate(self):
+        """Something for those who moderate: a report, somebody suspended, a removal, a slow room."""
+        mirela, hana, suspended = person("mirela"), person("hana"), person("tomasz")
+        said = db.session.query(Message).join(Room).filter(Room.name == "general", Message.deleted_at.is_(None))
+        said = said.filter(Message.author_id.not_in((mirela.id, hana.id))).order_by(Message.seq.desc()).first()
+        self.reported, self.report = said.id, report_message(hana, said, "This is about somebody who is not here").id
+        suspend_person(mirela, suspended, until=now() + timedelta(days=3), reason="Flooding #general")
+        remove_content(mirela, person("kwabena"), "all", reason="Asked for it")
+        set_block(mirela, said.author, "mute")
+        slow_down(person("amara"), public_room_named("random"), 30)
 
     def ask_of(self, who):
         """Of whom the community asks a second factor."""
@@ -189,6 +211,16 @@ def visit_all(studio):
         studio.take(name, f"/admin/{page}".rstrip("/"))
     studio.take("admin-audit-verified", "/admin/audit?verify=1")
     studio.take("admin-room-retention", f"{room}/retention")
+    studio.take("moderation-report", f"/messages/{studio.reported}/report", "noa")
+    studio.take("moderation-reports", "/reports")
+    studio.take("moderation-decide", f"/reports/{studio.report}")
+    studio.take("moderation-mine", "/reports/mine", "hana")
+    studio.take("moderation-shut-out", "/reports/people")
+    studio.take("moderation-removals", "/reports/removals")
+    studio.take("moderation-person", "/people/lea/moderation")
+    studio.take("moderation-privacy", "/settings/privacy")
+    studio.take("moderation-slow", studio.path["random"])
+    studio.take("moderation-muted", room, before=to_the_end)
     studio.take("edit", f"/messages/{studio.mine}/edit")
     studio.take("delete", f"/messages/{studio.mine}/delete")
     studio.take("history", f"/messages/{studio.edited}/history", studio.editor)

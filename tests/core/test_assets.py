@@ -93,6 +93,16 @@ def test_the_stylesheets_are_one_in_the_order_of_the_layers(bare_app, browser):
     ]  # fmt: skip
 
 
+def test_what_rooms_show_none_of_is_a_stylesheet_of_its_own(app, client):
+    everywhere, outside = (
+        client.get(draw(app, "{{ stylesheet() }}")).text,
+        client.get(draw(app, "{{ outside_stylesheet() }}")).text,
+    )
+
+    assert ".message" in everywhere and ".gate" not in everywhere
+    assert ".gate" in outside and ".message" not in outside
+
+
 def test_the_accent_of_a_community_is_a_stylesheet(bare_app, browser):
     answer = browser.get(draw(bare_app, "{{ accent_stylesheet(280) }}"))
 
