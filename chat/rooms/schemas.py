@@ -19,6 +19,9 @@ class Room(Exact):
     topic = string("one line")
     description = string("several lines")
     archived = ma.fields.Boolean(required=True)
+    slow_mode_seconds = ma.fields.Integer(
+        required=True, metadata={"description": "between two messages of one member; 0: no wait"}
+    )
     v = ma.fields.Integer(required=True, metadata={"description": "how new this is, in the room's stream"})
     joined = ma.fields.Boolean(required=True, metadata={"description": "whether you are in it"})
     members = ma.fields.Integer(required=True, metadata={"description": "how many people are in it"})

@@ -82,13 +82,13 @@ def test_every_command_of_flask_and_make_exists(app):
 
 
 def test_every_figure_is_measured():
-    """Counters are called …_total on the page, as they are in the answer."""
+    """Counters are called …_total on the page, and sums …_sum, as they are in the answer."""
     source = (ROOT / "chat/ops/views.py").read_text()
     named = {name for name in MARKED if re.fullmatch(r"parley_[a-z_]+", name)} - {"parley_live"}
 
     assert len(named) > 8
     for name in named:
-        assert f'"{name.removesuffix("_total")}"' in source, name
+        assert f'"{re.sub("_(total|sum)$", "", name)}"' in source, name
 
 
 def test_commands_are_shell():

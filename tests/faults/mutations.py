@@ -231,8 +231,8 @@ def pagelate(patch):
 
     room_page, content = views._room_page, views._page
 
-    def page(actor, room, head, *args):
-        return g.pop("content", None) or content(actor, room, head, *args)
+    def page(actor, room, head, *args, **more):
+        return g.pop("content", None) or content(actor, room, head, *args, **more)
 
     def content_first(actor, room, *, numbers=None, **more):
         (heads, counts) = numbers or views._numbers(actor, room)

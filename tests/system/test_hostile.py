@@ -188,8 +188,11 @@ def test_w04_two_hundred_who_say_nothing_are_gone_after_ten_seconds(target):
     assert target.metrics()["parley_strangers"] >= 200
     nosy = Attacker(target)  # being refused again and again buys no time
 
+    asked = []
+
     def ask():
-        nosy.send("40/chat,")
+        if len(asked) < 15:  # more would be ended for that
+            asked.append(nosy.send("40/chat,"))
         return ended(target, "strangers") >= strangers + 201
 
     wait_until(ask, seconds=14, what="the strangers to be gone")
