@@ -7,6 +7,7 @@ import segno
 from markupsafe import Markup
 
 from chat.core.clock import now
+from chat.site.names import NAME_LENGTH
 
 STEP_SECONDS = 30
 AHEAD_AND_BEHIND = (0, -1, 1)  # steps by which the clock of a phone may be wrong
@@ -27,8 +28,10 @@ def matching_step(secret, code, *, after=0):
 
 
 def address_of(secret, *, person, community):
-    """The otpauth: address that an app reads from the picture, or that a link on a phone opens."""
-    return pyotp.TOTP(secret).provisioning_uri(name=person, issuer_name=community.replace(":", " "))
+    """The otpauth: address that an app reads from the picture, or that a link on a phone opens. The picture holds some
+    2,000 characters of it, so names are cut where they are no names any more."""
+    issuer = community.replace(":", " ")[:NAME_LENGTH]
+    return pyotp.TOTP(secret).provisioning_uri(name=person[:NAME_LENGTH], issuer_name=issuer)
 
 
 def picture_of(address):

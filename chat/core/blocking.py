@@ -1,13 +1,15 @@
 """Work that would stop everyone else, such as hashing a password, shrinking a picture or waiting for a disk, off the
 event loop; and what it takes for a green thread to wait for it."""
 
+import os
 import sys
 from collections import deque
 from contextlib import suppress
-from functools import cache
-from threading import Semaphore
+from functools import cache, partial
+from threading import Semaphore, get_native_id
 
 NATIVE_THREADS = 4
+NICE = 10
 
 
 class Full(Exception):
@@ -67,7 +69,7 @@ def _eventlet_runner():
     from eventlet import tpool
 
     tpool.set_num_threads(NATIVE_THREADS)
-    return tpool.execute
+    return partial(tpool.execute, _modestly)
 
 
 @cache
@@ -85,10 +87,18 @@ def _gevent_runner():
     return run
 
 
+def _modestly(fn, *args, **kwargs):
+    """What computes for long yields the processor to the event loop, which would be late otherwise: on Linux every
+    thread has a priority of its own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), NICE)
+    return fn(*args, **kwargs)
+
+
 def _outcome(fn, args, kwargs):
     """Return (value, error): gevent prints a traceback for whatever leaves a function in its pool."""
     try:
-        return fn(*args, **kwargs), None
+        return _modestly(fn, *args, **kwargs), None
     except Exception as error:
         return None, error
 

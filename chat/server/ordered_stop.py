@@ -14,6 +14,7 @@ import socket
 import time
 from contextlib import suppress
 from datetime import datetime
+from threading import Semaphore
 
 from gunicorn.http import wsgi
 
@@ -24,6 +25,7 @@ QUICK_SECONDS = 1.5  # all of a quick stop
 LAST_REQUEST_SECONDS = 0.5  # an idle connection may still send a request on its way; then it ends
 HANG_UP_SECONDS = 1.0  # a client may close its websocket by itself, having read all; then we cut it
 HTTP_RESERVE = 32  # connections that websockets leave free, at most a quarter of all
+REQUESTS_IN_A_TURN = 8  # of the loop: a page takes a millisecond or two, and two hundred at once hold up nobody
 OTHER_FILES = 100  # descriptors for what is no connection: databases, logs, listeners
 
 
@@ -71,6 +73,7 @@ class OrderedStop:
         self.quick = False
         self.connections = {}  # socket: "waiting" for a request, in a "request", or a "websocket"
         self.handed_over = 0
+        self.beginning = Semaphore(REQUESTS_IN_A_TURN)
         self.most_websockets = _most_websockets(self.worker_connections)
         super().init_process()
 
@@ -91,6 +94,8 @@ class OrderedStop:
             self._upgrade(listener_name, req, sock, addr)
             raise StopIteration  # ends gunicorn's loop over the requests of this connection
         self.connections[sock] = "websocket" if websocket else "request"
+        with self.beginning:
+            async_mode.sleep(0)
         # A client that stops reading, or half a body and then silence, would otherwise hold a connection for ever. A
         # websocket may be silent: its own ping notices a dead peer.
         sock.settimeout(None if websocket else self.cfg.timeout or None)
