@@ -110,7 +110,7 @@ class Studio:
         suspend_person(mirela, suspended, until=now() + timedelta(days=3), reason="Flooding #general")
         remove_content(mirela, person("kwabena"), "all", reason="Asked for it")
         set_block(mirela, said.author, "mute")
-        slow_down(person("amara"), public_room_named("random"), 30)
+        slow_down(person("amara"), public_room_named("buoy-firmware"), 30)
 
     def ask_of(self, who):
         """Of whom the community asks a second factor."""
@@ -219,7 +219,7 @@ def visit_all(studio):
     studio.take("moderation-removals", "/reports/removals")
     studio.take("moderation-person", "/people/lea/moderation")
     studio.take("moderation-privacy", "/settings/privacy")
-    studio.take("moderation-slow", studio.path["random"])
+    studio.take("moderation-slow", studio.path["buoy-firmware"])
     studio.take("moderation-muted", room, before=to_the_end)
     studio.take("edit", f"/messages/{studio.mine}/edit")
     studio.take("delete", f"/messages/{studio.mine}/delete")

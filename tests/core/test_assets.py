@@ -99,8 +99,8 @@ def test_what_rooms_show_none_of_is_a_stylesheet_of_its_own(app, client):
         client.get(draw(app, "{{ outside_stylesheet() }}")).text,
     )
 
-    assert ".message" in everywhere and ".gate" not in everywhere
-    assert ".gate" in outside and ".message" not in outside
+    assert ".message" in everywhere and ".chart" not in everywhere
+    assert ".chart" in outside and ".message" not in outside
 
 
 def test_the_accent_of_a_community_is_a_stylesheet(bare_app, browser):
