@@ -184,7 +184,7 @@ def test_where_a_websocket_hangs_the_stream_is_there_in_seconds(way, open_window
 
 
 def test_whoever_is_signed_out_elsewhere_lands_at_the_door(follow, room):
-    bob = follow("bob", room)
+    bob = follow("bob", room).expects(r"status of 401")  # what is under way at that moment is refused
 
     room.server.act(end_other_sessions, lambda: person("bob"))
 
