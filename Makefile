@@ -12,7 +12,7 @@ WORKERS ?= 3
 BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-js test-postgresql bench faults lint lock vendor vendor-check clean
+.PHONY: help run dev test test-js test-postgresql bench faults lint audit lock vendor vendor-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -64,11 +64,15 @@ lint: $(VENV)/.installed-dev node_modules/.installed ## ruff and eslint
 	$(BIN)/ruff format --check .
 	node_modules/.bin/eslint .
 
+audit: $(VENV)/.installed-audit node_modules/.installed ## known holes in what we depend on, and patterns of holes in the code
+	@$(BIN)/python -m tests.audit.run $(ARGS)
+
 lock: $(VENV)/.installed-dev ## compile requirements*.in into exact versions; ARGS=--upgrade takes newer ones
 	$(BIN)/uv $(LOCK) requirements.in -o requirements.txt $(ARGS)
 	$(BIN)/uv $(LOCK) requirements-rabbitmq.in -o requirements-rabbitmq.txt $(ARGS)
 	$(BIN)/uv $(LOCK) requirements-kafka.in -o requirements-kafka.txt $(ARGS)
 	$(BIN)/uv $(LOCK) requirements-dev.in -o requirements-dev.txt $(ARGS)
+	$(BIN)/uv $(LOCK) requirements-audit.in -o requirements-audit.txt $(ARGS)
 
 LOCK = pip compile --quiet --no-config --generate-hashes --universal --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
@@ -97,6 +101,10 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(call install,$<)
+	@touch $@
+
+$(VENV)/.installed-audit: requirements-audit.txt $(VENV)/.installed-dev
 	$(call install,$<)
 	@touch $@
 
