@@ -22,6 +22,7 @@ from chat.admin.erasure import forget_reported
 from chat.admin.events import RoomPurged
 from chat.admin.moderation.actions import carry_out_removal, carry_out_undoing
 from chat.core import jobs, mail
+from chat.core.security_log import note_signed_in
 from chat.core.transaction import on
 from chat.messages.actions import empty_later, empty_messages
 from chat.messages.events import MessageDeleted, MessageEdited, MessagePosted, MessageUndeleted
@@ -46,7 +47,7 @@ def attach(pump):
     on(SessionEnded, within=[log.write, pump.capture], after=[pump.wake])
     on(RoleChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(UserEnded, within=[log.write, pump.capture], after=[pump.wake])
-    on(SessionBegan, within=[letters.about_new_device, audit.note_new_device])
+    on(SessionBegan, within=[letters.about_new_device, audit.note_new_device], after=[note_signed_in])
     on(AccountClosed, within=[leave_rooms_later])
     on(PersonErased, within=[empty_later, exports.end, forget_reported])
     on(SiteChanged, within=[log.write, pump.capture], after=[pump.wake])

@@ -9,6 +9,7 @@ from chat.accounts.scopes import refuse_without
 from chat.accounts.signed_in import cookie_name, find_session, refuse_waiting, session_for, this_network
 from chat.core.errors import Forbidden, Invalid, Unauthorized
 from chat.core.rate_limit import limiter
+from chat.core.security_log import note_refusal
 from chat.core.web import csrf
 
 SECRETS = ("token", "access_token", "refresh_token", "api_key", "key", "authorization", "session")
@@ -80,6 +81,7 @@ def by_token(header):
     token = token.strip()
     session = session_for(token) if kind.lower() == "bearer" and is_bearer(token) else None
     if session is None:
+        note_refusal("token refused")
         raise Unauthorized("That token is not known here, or it has ended.")
     return session, token
 

@@ -15,6 +15,7 @@ from flask import current_app, request
 from werkzeug.local import LocalProxy
 
 from chat.core.errors import RateLimited
+from chat.core.security_log import note_refusal
 from chat.core.shared_buckets import Away
 from config import Limit
 
@@ -102,7 +103,7 @@ class Limiter:
         because   the first sentence of the refusal; the second says how long to wait.
         """
         if self.settings.rate_limits:
-            self._refuse(self._take(verb, (verb, subject)), because or BECAUSE.get(verb))
+            self._refuse(verb, subject, self._take(verb, (verb, subject)), because or BECAUSE.get(verb))
 
     def _take(self, verb, key):
         if verb in GUESSES and self.shared:
@@ -118,7 +119,7 @@ class Limiter:
     def check(self, verb, subject, *, because=None):
         """Raise RateLimited when `take` would, as far as this process knows. Counts nothing."""
         if self.settings.rate_limits:
-            self._refuse(self.buckets.wait((verb, subject), self._limit_here(verb)), because)
+            self._refuse(verb, subject, self.buckets.wait((verb, subject), self._limit_here(verb)), because)
 
     def give_back(self, verb, subject):
         """Undo a `take`: it turned out not to count, such as a password that was right.
@@ -175,8 +176,10 @@ class Limiter:
             except Exception:  # a fault here must not end the sharing for good
                 log.exception("The limits of this process could not be put together with those of others.")
 
-    def _refuse(self, wait, because):
+    def _refuse(self, verb, subject, wait, because):
         if wait:
+            # A name that somebody typed is not written down: it may be a password in the wrong field.
+            note_refusal(f"limit {verb} reached", user=subject if isinstance(subject, int) else None)
             seconds = math.ceil(round(wait * 10, 6)) / 10
             because = because or "That was too much at once."
             raise RateLimited(f"{because} Try again in {in_words(seconds)}.", retry_after=max(0.1, seconds))

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from chat.core.db import db
 from chat.core.errors import Busy, ChatError
 from chat.core.failures import note_failure
+from chat.core.security_log import note_denial, note_refusal
 from chat.core.transaction import is_passing
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def csrf_field():
 
 def chosen_theme():
     """ "light" or "dark" when this browser was told so; None: as the system says."""
-    theme = request.cookies.get("theme")
+    theme = request.cookies.get("__Host-theme" if current_app.config["PARLEY"].secure else "theme")
     return theme if theme in ("light", "dark") else None
 
 
@@ -97,6 +98,7 @@ def refuse_foreign_origins():
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     ours = origin is None or origin == request.host_url.rstrip("/") or origin in current_app.config["PARLEY"].origins
     if site in ("cross-site", "same-site") or (site != "same-origin" and not ours):
+        note_refusal("request of another site")
         return on_refusal_of_http(403, "This was sent from another site. Open the page here and send it again.")
     return None
 
@@ -148,6 +150,7 @@ def wants_json():
 
 def on_refusal(error):
     db.session.rollback()
+    note_denial(error, getattr(g.get("session"), "user_id", None))
     if wants_json():
         response = say_when(jsonify(error.to_json()), error)
         response.status_code = error.status
@@ -164,6 +167,7 @@ def say_when(response, error):
 
 
 def on_csrf_error(error):
+    note_refusal("form without its token")
     return on_refusal_of_http(
         400, "This page was open for so long, or in so many windows, that its form expired. Reload it and send again."
     )

@@ -7,6 +7,7 @@ import flask_socketio
 
 from chat.accounts.signed_in import cookie_value
 from chat.core.rate_limit import Buckets
+from chat.core.security_log import note_refusal
 from chat.fanout import Fanout
 from chat.fanout.engine import Server
 from chat.fanout.rooms import Manager
@@ -90,6 +91,7 @@ class Live:
         site brings our cookie, too, but not our Origin; who is asking is answered in the namespace, where a browser can
         read the answer. A program that names its token there has no Origin, and no cookie either."""
         if environ.get("HTTP_ORIGIN") not in self.settings.origins and not self._is_program(environ):
+            note_refusal("websocket of another site", address=environ.get("REMOTE_ADDR"))
             return "403 Forbidden", "forbidden", "This page may not connect. Its origin belongs into ALLOWED_ORIGINS."
         wait = self._handshakes.take("all", self.settings.limit("handshake")) if self.settings.rate_limits else 0
         if wait or "server.handover" not in environ:  # too many at once, or as many as this process can hold

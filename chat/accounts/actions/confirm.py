@@ -11,6 +11,7 @@ from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import Conflict, Invalid
 from chat.core.rate_limit import network_of
+from chat.core.security_log import note_refusal
 from chat.core.transaction import transaction
 from chat.streams.log import ACCESS, lock
 
@@ -30,6 +31,7 @@ def confirm_by_password(actor, session, password, *, address=""):
     actor_id, stored, session_id = actor.id, actor.password_hash, session.id
     db.session.rollback()  # no read transaction stays open while the password is hashed
     if not check_counted(password, stored or None, account=actor_id, network=network_of(address)).right:
+        note_refusal("confirmation refused", user=actor_id)
         raise Invalid("That is not your password.", field="password")
     with transaction() as record:
         lock(actor.stream, ACCESS)

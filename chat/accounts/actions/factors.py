@@ -14,9 +14,10 @@ from chat.core import mail
 from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
-from chat.core.errors import Busy, Invalid, NotFound
+from chat.core.errors import Busy, ChatError, Invalid, NotFound
 from chat.core.rate_limit import limiter
 from chat.core.sealed import seal, unseal
+from chat.core.security_log import note_refusal
 from chat.core.transaction import transaction
 from chat.site.events import Audited
 from chat.site.queries import the_site
@@ -123,6 +124,9 @@ def counted(user_id):
         yield
     except Busy:
         limiter.give_back("second_factor", user_id)
+        raise
+    except ChatError:
+        note_refusal("second factor refused", user=user_id)
         raise
     limiter.give_back("second_factor", user_id)
 

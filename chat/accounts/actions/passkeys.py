@@ -12,6 +12,7 @@ from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import Conflict, Invalid
+from chat.core.security_log import note_refusal
 from chat.core.transaction import transaction
 from chat.site.events import Audited
 from chat.site.names import one_line
@@ -91,8 +92,13 @@ def check_passkey(answer, challenge, *, user_id=None, verified):
     """
     passkey = passkey_by_credential(credential_id_in(answer))
     if passkey is None or user_id not in (None, passkey.user_id):
+        note_refusal("passkey refused", user=user_id)
         raise Invalid(REFUSED)
-    count = verified_use(answer, challenge, passkey, verified=verified)
+    try:
+        count = verified_use(answer, challenge, passkey, verified=verified)
+    except Invalid:
+        note_refusal("passkey refused", user=passkey.user_id)
+        raise
     return Shown(passkey.id, passkey.user_id, count, challenge.asked_at)
 
 

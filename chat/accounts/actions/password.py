@@ -4,6 +4,7 @@ from chat.accounts.passwords import hash_password, refuse_weak
 from chat.core.db import db
 from chat.core.errors import Conflict, Invalid
 from chat.core.rate_limit import network_of
+from chat.core.security_log import note_refusal
 from chat.core.transaction import transaction
 from chat.site.events import Audited
 from chat.streams.log import ACCESS, lock
@@ -19,6 +20,7 @@ def change_password(actor, session, *, current, new, address=""):
     about = [actor.name, actor.username, actor.email]
     db.session.rollback()  # no read transaction stays open while passwords are hashed
     if not check_counted(current, stored, account=actor_id, network=network_of(address)).right:
+        note_refusal("confirmation refused", user=actor_id)
         raise Invalid("That is not your present password.", field="current")
     refuse_weak(new, about=about, field="new")
     password_hash = hash_password(new)

@@ -10,6 +10,7 @@ from chat.core import mail
 from chat.core.db import db
 from chat.core.errors import Invalid
 from chat.core.rate_limit import limiter, network_of
+from chat.core.security_log import note_refusal
 from chat.core.transaction import transaction
 from chat.site.events import Audited
 from chat.site.queries import the_site
@@ -34,6 +35,7 @@ def recover(login, recovery_code, *, code="", new, address=""):
         limiter.take(verb, subject, because=TOO_MANY)
     password_hash = hash_password(new)
     if user_id is None or not _replace(user_id, password_hash, recovery_code, code):
+        note_refusal("recovery refused", user=user_id)
         raise Invalid(WRONG, field="recovery_code")
     for verb, subject in takes:
         limiter.give_back(verb, subject)

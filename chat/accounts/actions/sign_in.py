@@ -5,6 +5,7 @@ from chat.accounts.queries import user_by_id, user_by_login
 from chat.core.db import db
 from chat.core.errors import Invalid, RateLimited
 from chat.core.rate_limit import limiter, network_of
+from chat.core.security_log import note_refusal
 from chat.core.transaction import transaction
 from chat.site.queries import setting
 from chat.streams.log import lock, user_stream
@@ -40,6 +41,7 @@ def sign_in(login, password, *, address="", user_agent="", begin=admit):
                 break
             user.password_hash = checked.renewed or stored
             return begin(user, address=address, user_agent=user_agent)
+    note_refusal("sign-in refused", user=user_id)
     raise Invalid(WRONG if setting("password_sign_in") else NO_PASSWORDS, field="password")
 
 

@@ -30,6 +30,7 @@ from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import Conflict, Forbidden, Invalid, Unauthorized
+from chat.core.security_log import note_refusal
 from chat.core.transaction import transaction
 from chat.site.events import Audited
 from chat.site.names import one_line
@@ -124,6 +125,7 @@ def renew(value):
     """
     found = refresh_token(value) if REFRESH_FORM.fullmatch(value) else None
     if found is None:
+        note_refusal("token refused")
         raise Unauthorized(SPENT)
     user_id = found.session.user_id
     with transaction() as record:

@@ -16,6 +16,7 @@ from chat.accounts.signed_in import session_for
 from chat.core.errors import Busy, ChatError, Invalid, Unauthorized
 from chat.core.failures import note_failure
 from chat.core.rate_limit import limiter
+from chat.core.security_log import note_denial
 from chat.core.transaction import is_passing, release
 from chat.realtime import wire
 
@@ -45,6 +46,7 @@ class BaseNamespace(Namespace):
         try:
             return self.answer(event, sid, args[1:])
         except ChatError as error:
+            note_denial(error, getattr(self.connection(sid), "user_id", None), at=event)
             return error.to_json()
         except Exception as error:
             note_failure(log, error, "%s could not be answered.", event)
