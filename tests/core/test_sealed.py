@@ -1,12 +1,15 @@
 """Stored secrets can be read with the key outside the database, and with nothing else."""
 
+import base64
+
 import pytest
+from cryptography.fernet import Fernet
 
 from chat.accounts.actions.sealed import TOTP
 from chat.accounts.models import Totp
 from chat.core.clock import now
 from chat.core.db import db
-from chat.core.sealed import Unreadable, seal, unseal
+from chat.core.sealed import Unreadable, derived, reseal, seal, unseal
 from chat.core.transaction import transaction
 
 OLD, NEW = "an older key, long enough for the check of it", "a newer key, long enough for the check of it"
@@ -24,7 +27,9 @@ def test_what_was_sealed_is_read_again_and_does_not_show(app):
     assert unseal(sealed, "totp") == "a secret"
 
 
-@pytest.mark.parametrize("sealed", ["", "nothing", "gAAAAABk", "ümlaut"])
+@pytest.mark.parametrize(
+    "sealed", ["", "nothing", "gAAAAABk", "ümlaut", "gcm.", "gcm.AAAA", "gcm.ü", "gcm." + "A" * 80]
+)
 def test_what_we_did_not_seal_is_refused(app, sealed):
     with pytest.raises(Unreadable, match="SECRET_KEY_FALLBACKS"):
         unseal(sealed, "totp")
@@ -33,6 +38,29 @@ def test_what_we_did_not_seal_is_refused(app, sealed):
 def test_what_was_sealed_for_one_purpose_serves_no_other(app):
     with pytest.raises(Unreadable):
         unseal(seal("a secret", "totp"), "webhook")
+
+
+@pytest.mark.parametrize("place", [5, 20, -3])
+def test_what_was_changed_since_is_refused(app, place):
+    sealed = list(seal("a secret", "totp"))
+    sealed[place] = "A" if sealed[place] != "A" else "B"
+
+    with pytest.raises(Unreadable):
+        unseal("".join(sealed), "totp")
+
+
+def test_the_same_secret_is_sealed_differently_each_time(app):
+    assert seal("a secret", "totp") != seal("a secret", "totp")
+
+
+def test_what_earlier_versions_sealed_is_read_and_sealed_anew(app):
+    key = derived(app.config["PARLEY"].secret_key, "sealed totp")
+    earlier = Fernet(base64.urlsafe_b64encode(key)).encrypt(b"a secret").decode()
+
+    assert unseal(earlier, "totp") == "a secret"
+    assert reseal(earlier, "totp").startswith("gcm.")
+    with pytest.raises(Unreadable):
+        unseal(earlier, "webhook")
 
 
 def test_an_older_key_reads_while_it_is_a_fallback_and_rotating_makes_it_unnecessary(app, alice):
