@@ -256,6 +256,9 @@ class Settings:
     allowed_origins: tuple = setting(
         "ALLOWED_ORIGINS", origins, "", "more origins that may open the websocket, comma separated"
     )
+    hsts_subdomains: bool = setting(
+        "HSTS_SUBDOMAINS", switch, "off", "whether TLS is promised for every name below that of BASE_URL, too"
+    )
     data_dir: Path = setting("DATA_DIR", Path, "data", "folder for the database, uploads and the secret key")
     database_url: str = setting("DATABASE_URL", database_url, "", "default: SQLite in DATA_DIR; or postgresql://…")
     secret_key: str = setting("SECRET_KEY", text, "", "at least 32 bytes; default: made once, kept in DATA_DIR")

@@ -14,6 +14,7 @@ import secrets
 import unicodedata
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import bcrypt
 from flask import current_app
@@ -24,6 +25,8 @@ from chat.core.errors import Invalid, RateLimited
 log = logging.getLogger(__name__)
 
 MIN_LENGTH, MAX_BYTES = 10, 1024
+PRODUCT = "parley"
+BESIDE_NAMES = 6  # characters that have to be left of a password without the names in it
 GOOD_ENOUGH = 2  # of zxcvbn's 0 to 4
 JUDGED_LENGTH = 32  # what zxcvbn looks at; its time grows steeply with the length
 
@@ -70,15 +73,30 @@ def check_password(password, stored):
 def refuse_weak(password, *, about, field="password"):
     """Raise Invalid, naming the remedy, for a password that is short, about its owner, or easy to guess.
 
-    about   words that belong to the person: name, user name, e-mail, community. Some milliseconds, in a native thread.
+    about   words that belong to the person: name, user name, e-mail, community. What everybody knows is among them: the
+            product's name, and the host of BASE_URL with its parts. Some milliseconds, in a native thread.
     """
     if len(password) < MIN_LENGTH:
         raise Invalid(f"That password has {len(password)} characters; use at least {MIN_LENGTH}.", field=field)
+    about = (*about, PRODUCT, *_host_words())
     words = {word.casefold() for phrase in about for word in (phrase, *phrase.replace("@", " ").split())}
-    if password.casefold() in words:
-        raise Invalid("That password is your own name or e-mail. Use four odd words instead.", field=field)
+    if len(_without(words, password.casefold())) < BESIDE_NAMES:
+        raise Invalid("That password is little more than a name. Use four odd words instead.", field=field)
     if _in_turn(_judging, _score, password[:JUDGED_LENGTH], sorted(words)) < GOOD_ENOUGH:
         raise Invalid("That password is easy to guess. Use four odd words, or a password manager.", field=field)
+
+
+def _without(words, password):
+    for word in sorted(words, key=len, reverse=True):
+        if len(word) > 2:
+            password = password.replace(word, "")
+    return password
+
+
+def _host_words():
+    """chat.example.org, and chat and example: what stands in the address bar is no secret."""
+    host = urlsplit(current_app.config["PARLEY"].base_url).hostname or ""
+    return [host, *(part for part in host.split(".") if len(part) > 2)]
 
 
 def _in_turn(queue, fn, *args):

@@ -157,12 +157,13 @@ def keep_token(token):
 
 
 def drop_token():
-    """Let this browser forget its session."""
+    """Let this browser forget its session, and the pages that it kept: the next who sits there has no use for them."""
     session.clear()
 
     @after_this_request
     def delete_cookie(response):
         response.delete_cookie(cookie_name(), **_attributes())
+        response.headers["Clear-Site-Data"] = '"cache"'
         return response
 
 

@@ -37,6 +37,7 @@ from chat.accounts.scopes import SCOPES
 from chat.accounts.signed_in import drop_token, find_session, signed_in, this_browser
 from chat.core import storage
 from chat.core.errors import ChatError, Conflict, Invalid, NotFound, RateLimited
+from chat.core.headers import NO_DOCUMENT
 from chat.core.policies import open_to
 from chat.core.rate_limit import limited
 from chat.core.web import add_error, redirect_back, render_page, say_when, see_other
@@ -273,7 +274,7 @@ def avatar(name):
         raise NotFound
     response = send_file(path, mimetype=avatars.CONTENT_TYPE, etag=False, conditional=True)
     response.headers["Cache-Control"] = "private, max-age=31536000, immutable"  # another picture has another name
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Content-Security-Policy"] = f"{NO_DOCUMENT}; sandbox"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
@@ -314,6 +315,7 @@ def change_password(actor):
 
 @bp.post("/settings/sessions/<int:id>/end")
 @signed_in
+@confirmed
 def end_session(actor, id):
     actions.end_session(actor, own_session(actor, id))
     return see_other("/settings/security", "That browser is signed out.")
@@ -321,6 +323,7 @@ def end_session(actor, id):
 
 @bp.post("/settings/sessions/end-others")
 @signed_in
+@confirmed
 def end_other_sessions(actor):
     actions.end_other_sessions(actor, g.session)
     return see_other("/settings/security", "Every other browser is signed out.")

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 from flask import current_app, request
 
 PERMISSIONS = "accelerometer=(), camera=(), geolocation=(), gyroscope=(), microphone=(), payment=(), usb=()"
+NO_DOCUMENT = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"  # of a file that no page consists of
+YEAR_SECONDS = 31_536_000
 
 
 def init_app(app):
@@ -36,7 +38,10 @@ def content_security_policy():
 
 
 def add_security_headers(response):
-    headers = response.headers
+    headers, settings = response.headers, current_app.config["PARLEY"]
+    if settings.secure:
+        subdomains = "; includeSubDomains" if settings.hsts_subdomains else ""
+        headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}{subdomains}"
     if request.blueprint == "static":  # they bring their own policy, and there are many of them
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
@@ -49,7 +54,6 @@ def add_security_headers(response):
     headers["Referrer-Policy"] = "same-origin"
     headers["Permissions-Policy"] = PERMISSIONS
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    if current_app.config["PARLEY"].secure:
+    if settings.secure:
         headers["Cross-Origin-Opener-Policy"] = "same-origin"  # browsers refuse it, loudly, on plain http
-        headers["Strict-Transport-Security"] = "max-age=31536000"
     return response

@@ -261,7 +261,7 @@ ASKING = [
     ("POST", "/people/bob/erase"), ("POST", "/settings/step-down"), ("POST", "/settings/move"),
     ("GET", "/settings/data/exports/1"), ("POST", "/settings/tokens"), ("POST", "/settings/security/connect/none"),
     ("POST", "/settings/security/identities/1/remove"),
-    ("GET", "/rooms/open-as-owner"),
+    ("GET", "/rooms/open-as-owner"), ("POST", "/settings/sessions/1/end"), ("POST", "/settings/sessions/end-others"),
 ]  # fmt: skip
 
 

@@ -6,9 +6,20 @@ import threading
 
 import bcrypt
 import pytest
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from chat.accounts import passwords
-from chat.accounts.passwords import check_password, hash_password, kept_key, mark, password_key, refuse_weak
+from chat.accounts.passwords import (
+    GOOD_ENOUGH,
+    MIN_LENGTH,
+    _score,
+    check_password,
+    hash_password,
+    kept_key,
+    mark,
+    password_key,
+    refuse_weak,
+)
 from chat.core.blocking import Bounded
 from chat.core.errors import Invalid, RateLimited
 
@@ -121,6 +132,27 @@ def test_weak_passwords_are_refused_with_the_remedy(app, password):
 
     assert refused.value.field == "new"
     assert "at least 10" in refused.value.message or "four odd words" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "password", ["parleyparley", "Parley2026!", "harbourtown1", "chat.harbourtown.example", "HARBOURTOWN99"]
+)
+def test_the_name_of_the_product_and_of_the_host_make_no_password(app, password):
+    object.__setattr__(app.config["PARLEY"], "base_url", "https://chat.harbourtown.example")
+
+    with pytest.raises(Invalid):
+        refuse_weak(password, about=[])
+
+
+def test_every_leaked_password_that_is_long_enough_is_refused(app):
+    """zxcvbn's own list, of passwords that were used by many and leaked: 30,000, most of them too short already."""
+    leaked = FREQUENCY_LISTS["passwords"]
+    long_enough = [word for word in leaked if len(word) >= MIN_LENGTH]
+    passed = [word for word in long_enough if _score(word, []) >= GOOD_ENOUGH]
+
+    assert len(leaked) >= 3000
+    assert len(long_enough) > 300
+    assert passed == []
 
 
 def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path):

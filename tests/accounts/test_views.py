@@ -10,6 +10,7 @@ from chat.accounts.queries import sessions_of, user_by_email
 from chat.accounts.signed_in import cookie_name, session_for
 from chat.core.clock import now
 from chat.core.db import db
+from chat.core.headers import NO_DOCUMENT
 from chat.site.queries import the_site
 
 GRACE = {"name": "Grace Hopper", "email": "grace@example.org", "password": "walnut ferry copper dusk"}
@@ -351,7 +352,7 @@ def test_a_picture_is_uploaded_and_served_as_nothing_but_a_picture(sign_in, alic
     answer = client.get(alice.avatar_path)
 
     assert (answer.status_code, answer.mimetype) == (200, "image/webp")
-    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert answer.headers["Content-Security-Policy"] == f"{NO_DOCUMENT}; sandbox"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "immutable" in answer.headers["Cache-Control"]
     assert "Set-Cookie" not in answer.headers

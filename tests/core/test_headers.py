@@ -28,6 +28,30 @@ def test_behind_tls_browsers_are_told_to_stay_there(headers_of):
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
 
 
+def test_files_are_promised_over_tls_too_and_are_no_document(headers_of):
+    page = headers_of(BASE_URL="https://chat.example.org")
+    assert page["Strict-Transport-Security"]
+    headers = headers_of("/static/accent-205.css", BASE_URL="https://chat.example.org")
+
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert headers["Content-Security-Policy"] == "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+
+
+def test_the_names_below_are_promised_when_the_operator_says_so(headers_of):
+    headers = headers_of(BASE_URL="https://chat.example.org", HSTS_SUBDOMAINS="on")
+
+    assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+
+
+def test_the_cookie_of_the_theme_is_for_this_host_alone_too(app, client, alice):
+    client.set_cookie("theme", "dark")
+    client.set_cookie("__Host-theme", "light", secure=True)
+    assert 'data-theme="dark"' in client.get("/login").text
+
+    object.__setattr__(app.config["PARLEY"], "base_url", "https://chat.example.org")
+    assert 'data-theme="light"' in client.get("/login", base_url="https://localhost").text
+
+
 def test_without_tls_there_is_no_promise_of_it(headers_of):
     headers = headers_of()
 
