@@ -187,6 +187,7 @@ class Caddy(Proxy):
             "XDG_DATA_HOME": str(self.folder),
             "XDG_CONFIG_HOME": str(self.folder),
             "PARLEY_HTTP_PORT": str(self.plain_port),
+            "PARLEY_HOST": "localhost",
             "PARLEY_SITE": f"localhost:{self.port}",
             "PARLEY": " ".join(f"127.0.0.1:{port}" for port in self.pages),
             "PARLEY_LIVE": " ".join(f"127.0.0.1:{port}" for port in self.live),

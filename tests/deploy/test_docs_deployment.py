@@ -27,7 +27,7 @@ MARKED = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.DOTA
 SETTINGS = {f.metadata["env"] for f in fields(config.Settings)}
 # Names in capitals that are no settings of Parley: those of the proxies, and of the page's own examples.
 OTHERS = {"BACKUP", "MAINPID", "PARLEY_SITE", "PARLEY", "PARLEY_LIVE", "PARLEY_A", "PARLEY_B", "PARLEY_LIVE_A",
-          "PARLEY_LIVE_B", "PARLEY_CERTIFICATE"}  # fmt: skip
+          "PARLEY_LIVE_B", "PARLEY_CERTIFICATE", "PARLEY_HOST", "POSTGRES_PASSWORD"}  # fmt: skip
 
 
 def files_named():
@@ -64,7 +64,7 @@ def test_the_settings_of_its_examples_are_taken(tmp_path):
 
 def test_every_name_of_a_proxy_is_in_its_file():
     caddy, haproxy = ((ROOT / "deploy" / name).read_text() for name in ("Caddyfile", "haproxy.cfg"))
-    for name in OTHERS - {"BACKUP", "MAINPID"}:
+    for name in OTHERS - {"BACKUP", "MAINPID", "POSTGRES_PASSWORD"}:
         assert f"{{${name}:" in caddy or f'"${{{name}-' in haproxy, name
 
 

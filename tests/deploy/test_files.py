@@ -75,6 +75,13 @@ class TestCompose:
             assert loaded.database_url.startswith("sqlite" if name == "parley" else "postgresql+psycopg://")
             assert bool(loaded.message_queue_url) == (name != "parley")
 
+    def test_no_password_comes_with_it(self):
+        values = {name: str(v) for s in SERVICES.values() for name, v in (s.get("environment") or {}).items()}
+
+        assert values["POSTGRES_PASSWORD"] == "${POSTGRES_PASSWORD:-}"
+        assert "parley:${POSTGRES_PASSWORD:-}@" in values["DATABASE_URL"]
+        assert not [name for name, v in values.items() if re.search("PASSWORD|TOKEN|SECRET", name) and defaulted(v)]
+
     def test_everything_stops_in_peace_has_few_rights_and_is_reached_from_this_machine_only(self):
         for name, service in SERVICES.items():
             assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import socket
+import ssl
 import threading
 import uuid
 from contextlib import suppress
@@ -108,6 +110,35 @@ def test_who_comes_without_tls_is_sent_to_it(proxy):
 
     assert answer.status_code in (301, 308)
     assert answer.headers["Location"].startswith("https://localhost")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/me", "/socket.io/?EIO=4&transport=websocket"])
+def test_a_program_that_comes_without_tls_is_refused(proxy, path):
+    answer = requests.get(f"{proxy.plain}{path}", allow_redirects=False, timeout=10)
+
+    assert answer.status_code == 403
+    assert "Location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("version", "ciphers"),
+    [(ssl.TLSVersion.TLSv1_1, "ALL"), (ssl.TLSVersion.TLSv1_2, "ALL:!AESGCM:!CHACHA20"), (None, "AESGCM")],
+    ids=["an old protocol", "old ciphers", "what browsers speak"],
+)
+def test_old_tls_is_not_spoken(proxy, version, ciphers):
+    context = ssl.create_default_context(cafile=str(proxy.authority))
+    context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
+    if version:
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, version
+    else:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    with socket.create_connection(("localhost", proxy.port), 10) as plain:
+        if version is None:
+            assert context.wrap_socket(plain, server_hostname="localhost").version() == "TLSv1.2"
+        else:
+            with pytest.raises((ssl.SSLError, ConnectionResetError)):
+                context.wrap_socket(plain, server_hostname="localhost")
 
 
 def test_what_is_said_at_one_process_is_heard_at_the_other(proxy, pair, connect):
