@@ -147,7 +147,7 @@ def _person_page(actor, user, status=200, **forms):
     may = {verb: bool(can_to(actor, verb, user)) for verb in ("suspend", "ban", "remove_content")}
     kinds = {"suspend": SuspendForm, "ban": BanForm, "removal": RemovalForm}
     shown = {name: forms.get(name) or kind(formdata=None) for name, kind in kinds.items()}
-    period = request.values.get("period")
+    period = (request.form if request.method == "POST" else request.args).get("period")
     found = None
     if may["remove_content"] and period in actions.PERIODS:
         span = actions.PERIODS[period]
