@@ -73,3 +73,14 @@ def test_an_account_is_closed_without_javascript(open_window):
     window.page.get_by_label("Password", exact=True).fill(PASSWORD)
     window.button("Close my account").click()
     expect(window.find(".toast")).to_contain_text("Your account is closed.")
+
+
+def test_signing_out_of_an_open_room_is_answered_by_the_door_and_not_overtaken_by_the_connection(open_window, room):
+    window = open_window("alice", room).live()
+    window.page.locator("[popovertarget=community-menu]").first.click()
+    with window.page.expect_response(lambda answer: answer.url.endswith("/logout")) as heard:
+        window.button("Sign out").click()
+
+    expect(window.page).to_have_url(re.compile("/login$"))  # without what one would return to
+    assert heard.value.all_headers()["clear-site-data"] == '"cache"'
+    assert "parley_session" not in {cookie["name"] for cookie in window.context.cookies()}

@@ -63,7 +63,12 @@ export default class extends Controller {
     this.#drawTitle()
   }
 
-  signOut() { draft.clear() }
+  // The connection goes first: told that its session has ended it would lead to the door, and the answer to the form, with
+  // which the browser forgets what it kept, would be lost.
+  signOut() {
+    draft.clear()
+    live.leave()
+  }
 
   #place(id) { return this.element.querySelector(`.place[data-room-id="${id}"]`) }
 
