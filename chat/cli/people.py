@@ -6,7 +6,7 @@ import sys
 import click
 from flask.cli import AppGroup
 
-from chat.accounts.actions import assign_role, create_user, replace_password
+from chat.accounts.actions import assign_role, create_user, make_first_link, replace_password
 from chat.accounts.names import email_address, person_name, user_name
 from chat.accounts.passwords import hash_password, refuse_weak
 from chat.accounts.policy import ROLES
@@ -24,7 +24,7 @@ people = AppGroup("people", help="Make accounts and list them.")
 @click.option("--username", help="For mentions and signing in. Default: made from the name.")
 @click.option("--email", required=True)
 @click.option("--role", type=click.Choice(ROLES), help="Default: member. The first person is the owner in any case.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making a link.")
 @click.option("--community", default="Parley", show_default=True, help="Its name, on an empty database.")
 def create(name, username, email, role, password_stdin, community):
     """Make an account. On an empty database this founds the community, its owner and the room general."""
@@ -41,20 +41,23 @@ def create(name, username, email, role, password_stdin, community):
         raise click.ClickException(error.message) from None
     click.echo(f"Created @{user.username} ({user.name}, {user.role}).")
     if not password_stdin:
-        click.echo(f"Password: {password}")
+        _print_link(user)
 
 
 def _password(from_stdin):
-    if not from_stdin:
-        return secrets.token_urlsafe(15)
-    return sys.stdin.readline().rstrip("\r\n")
+    """The one that was given, or one that nobody gets to know: a password that a program made should not last."""
+    return sys.stdin.readline().rstrip("\r\n") if from_stdin else secrets.token_urlsafe(32)
+
+
+def _print_link(user):
+    click.echo(f"Whoever opens this sets the password, once, within a day:\n{make_first_link(user)}")
 
 
 @people.command()
 @click.argument("username")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making a link.")
 def password(username, password_stdin):
-    """Give somebody a new password and sign them out everywhere: for who forgot theirs."""
+    """End somebody's password and sign them out everywhere, for who forgot theirs. Prints a link for a new one."""
     user = user_by_username(username.removeprefix("@"))
     if user is None:
         raise click.ClickException(f"There is nobody called @{username}. See: flask people list")
@@ -63,9 +66,9 @@ def password(username, password_stdin):
         replace_password(user, new)
     except ChatError as error:
         raise click.ClickException(error.message) from None
-    click.echo(f"@{user.username} has a new password, and is signed out everywhere.")
+    click.echo(f"@{user.username}'s old password is gone, and they are signed out everywhere.")
     if not password_stdin:
-        click.echo(f"Password: {new}")
+        _print_link(user)
 
 
 @people.command()

@@ -3,8 +3,11 @@ import pytest
 from chat.accounts.actions import sign_in as sign_in_at
 from chat.accounts.queries import everyone, user_by_username
 from chat.core.db import db
+from chat.core.errors import Invalid
 from chat.site.queries import the_site
+from tests.factories import PASSWORD
 
+NEW = "lantern otter gravel plum"
 GRACE = ["--name", "Grace Hopper", "--username", "grace", "--email", "grace@example.org"]
 
 
@@ -23,13 +26,16 @@ def nobody_here(app):
     db.session.expunge_all()
 
 
-def test_a_person_is_made_with_a_password_that_is_printed_once(people):
+def test_a_person_is_made_with_a_link_to_set_the_password_once(people, client):
     result = people("create", *GRACE)
 
     assert result.exit_code == 0, result.output
-    created, password = result.output.splitlines()
+    created, _, link = result.output.splitlines()
     assert created == "Created @grace (Grace Hopper, member)."
-    sign_in_at("grace", password.removeprefix("Password: "))
+    path = link.removeprefix("http://localhost:5000")
+    assert client.post(path, data={"new": NEW}).status_code == 303
+    sign_in_at("grace", NEW)
+    assert client.post(path, data={"new": NEW}).status_code == 404
 
 
 def test_a_password_from_standard_input_is_not_printed(people):
@@ -94,6 +100,15 @@ def test_whoever_forgot_their_password_gets_another_and_is_signed_out(people, al
     assert result.exit_code == 0, result.output
     assert user_by_username("alice").password_hash != before
     assert browser.get("/").status_code == 303
+
+
+def test_without_one_they_get_a_link_and_the_old_one_is_gone(people, alice, client):
+    *_, link = people("password", "alice").output.splitlines()
+
+    with pytest.raises(Invalid):
+        sign_in_at("alice", PASSWORD)
+    assert client.post(link.removeprefix("http://localhost:5000"), data={"new": NEW}).status_code == 303
+    sign_in_at("alice", NEW)
 
 
 def test_a_weak_password_and_an_unknown_name_are_refused(people, alice):

@@ -30,7 +30,7 @@ from chat.accounts.actions.providers import (
     who_came,
 )
 from chat.accounts.actions.recover import recover
-from chat.accounts.actions.reset import ask_for_reset, make_reset_link, reset_password
+from chat.accounts.actions.reset import ask_for_reset, make_first_link, make_reset_link, reset_password
 from chat.accounts.actions.roles import assign_role, set_person_role, step_down
 from chat.accounts.actions.sessions import begin_session, end_other_sessions, end_session
 from chat.accounts.actions.sign_in import sign_in
@@ -50,10 +50,10 @@ __all__ = [
     "begin_flow", "begin_move", "begin_session", "change_email", "change_password", "check_passkey",
     "close_own_account", "come_in", "confirm_by_code", "confirm_by_passkey", "confirm_by_password", "confirm_email",
     "confirm_identity", "connect_identity", "create_invite", "create_user", "deactivate", "disconnect_identity",
-    "end_flow", "end_other_sessions", "end_session", "erase", "finish_move", "make_recovery_codes", "make_reset_link",
-    "make_token", "pair_for_password", "pair_for_session", "prepare_account", "reactivate", "recover",
-    "refuse_unusable", "register_passkey", "remove_avatar", "remove_passkey", "remove_totp", "rename_passkey",
-    "renew", "replace_password", "reset_password", "reset_second_factors", "revoke_invite", "revoke_token",
-    "revoke_value", "set_avatar", "set_block", "set_person_role", "set_sign_up", "set_up_totp", "sign_in", "sign_up",
-    "step_down", "update_profile", "who_came",
+    "end_flow", "end_other_sessions", "end_session", "erase", "finish_move", "make_first_link", "make_recovery_codes",
+    "make_reset_link", "make_token", "pair_for_password", "pair_for_session", "prepare_account", "reactivate",
+    "recover", "refuse_unusable", "register_passkey", "remove_avatar", "remove_passkey", "remove_totp",
+    "rename_passkey", "renew", "replace_password", "reset_password", "reset_second_factors", "revoke_invite",
+    "revoke_token", "revoke_value", "set_avatar", "set_block", "set_person_role", "set_sign_up", "set_up_totp",
+    "sign_in", "sign_up", "step_down", "update_profile", "who_came",
 ]  # fmt: skip

@@ -70,6 +70,15 @@ def make_reset_link(actor, user):
     return reset_url(secret)
 
 
+def make_first_link(user):
+    """The same for whoever has the shell of the server, about anybody: a new account, or one whose password is lost."""
+    with transaction() as record:
+        lock(user.stream)
+        _, secret = make_link(user, "reset", lasts=BY_HAND)
+        record(Audited(None, "sign_in_link_made", "user", user.id))
+    return reset_url(secret)
+
+
 def reset_password(secret, new):
     """Set the password of whoever the link is for, and end all their sessions and links. Returns the User.
 
