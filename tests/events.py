@@ -51,7 +51,7 @@ class EventClient(Events):
 
     def received(self, event=None):
         """What came since the last look: payloads of one event, or (event, payload) of all."""
-        while self.stream.line or (self.stream.missing and not self.stream.is_ending):
+        while self.stream.line or ((self.stream.missing or self.stream.passing) and not self.stream.is_ending):
             self.feed(next(self.chunks))
         seen, self.seen = self.seen, []
         return [payload for name, payload in seen if name == event] if event else seen

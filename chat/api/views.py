@@ -12,7 +12,7 @@ from chat.core.rate_limit import limiter
 from chat.core.web import csrf
 from chat.messages.api import bp as messages
 from chat.realtime import wire
-from chat.realtime.connections import Connection
+from chat.realtime.connections import Visit
 from chat.realtime.json import dumps, loads
 from chat.realtime.live import MOST_BYTES
 from chat.realtime.namespaces.chat import ChatNamespace
@@ -42,14 +42,18 @@ def events():
     """The frames of a websocket as server-sent events, of all rooms of the person asking or of those named."""
     session, token = who_asks("read")
     for name in request.args:
-        if name != "rooms":
-            raise Invalid(f"There is no field {name[:40]!r} here; there is only rooms.", field=name[:40])
+        if name not in ("rooms", "presence"):
+            raise Invalid(f"There is no field {name[:40]!r} here; there are rooms and presence.", field=name[:40])
     rooms = rooms_named(request.args["rooms"]) if "rooms" in request.args else None
+    presence = request.args.get("presence")
+    if presence is not None and not wire.NAME.check(presence):
+        raise Invalid(f"presence must be {wire.NAME.says}.", field="presence")
     limiter.take("resume", session.user_id)
     stream = current_app.extensions["event_streams"].open(
         session,
         token,
         rooms=rooms,
+        presence=presence,
         last_id=request.headers.get("Last-Event-ID"),
         sock=request.environ.get("gunicorn.socket"),
     )
@@ -79,9 +83,7 @@ def do(event):
     live, actor = current_app.extensions["live"], session.user
     if "realtime" not in live.settings.roles:
         live.pump.epoch = the_site().epoch  # such a process does not poll, and would not know
-    # `here` is about a stream that is open. All else stands by itself, on a connection that nothing is sent to.
-    connection = (event == "here" and current_app.extensions["event_streams"].of(session)) or visit(session, token)
-    answer = getattr(NAMESPACES[namespace](live), f"on_{event}")(connection, actor, form)
+    answer = getattr(NAMESPACES[namespace](live), f"on_{event}")(Visit(session, token), actor, form)
     return Response(dumps({"ok": True, **(answer or {})}), mimetype="application/json")
 
 
@@ -93,10 +95,3 @@ def sent_json():
         return loads(request.get_data())  # strict: no half characters
     except ValueError:
         return None
-
-
-def visit(session, token):
-    connection = Connection("", "", session.user_id, session.id, token)
-    connection.alive = False
-    connection.ready.set()
-    return connection

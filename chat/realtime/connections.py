@@ -26,6 +26,7 @@ class Connection:
         "session_id", "sid", "since", "streams", "token", "transport", "transport_id", "until", "user_id",
     )  # fmt: skip
     is_told_gone = False  # that a room is not theirs any more; others have `room_removed` and ask
+    is_visit = False
 
     def __init__(
         self, transport_id, sid, user_id, session_id, token, transport=None, *,
@@ -44,6 +45,10 @@ class Connection:
         """Whether it follows that room, if its person is a member."""
         return True
 
+    def is_called(self, name):
+        """Whether a request about `name` (None: whichever there are) means it. A websocket speaks for itself."""
+        return False
+
     def in_line(self):
         """Held round a wait in a queue that keeps the order: the connection's next event may begin meanwhile."""
         return self.transport.in_line() if self.transport else nullcontext()
@@ -52,6 +57,18 @@ class Connection:
         """Wait until none of its events is in such a queue."""
         if self.transport:
             self.transport.settle()
+
+
+class Visit(Connection):
+    """What a single request stands on: nothing is sent to it, and it is gone with the answer."""
+
+    __slots__ = ()
+    is_visit = True
+
+    def __init__(self, session, token):
+        super().__init__("", "", session.user_id, session.id, token)
+        self.alive = False
+        self.ready.set()
 
 
 class Connections:

@@ -2,7 +2,7 @@
 
 Each process answers for the people connected to it, and tells the others over the bus: at once what changes, everything
 again at half time, and whenever one asks who has only just begun. What is not renewed ends, so a process that dies
-takes its people with it.
+takes its people with it. A request may come to any process: what it says is passed on to the one that has the stream.
 """
 
 import time
@@ -28,6 +28,7 @@ class Presence:
         self.shown = {}  # {user id: "online" or "away"} of those who are here, as people were last told
         bus.hear("here", self._heard_who_is_here)
         bus.hear("typing", self._heard_typing)
+        bus.hear("screen", self._heard_screen)
         bus.hear("who", lambda payload, sender: self._say_all())
         bus.on_reach(self._ask)
 
@@ -57,6 +58,20 @@ class Presence:
         connection.room_on_screen = room_id
         self._here[connection] = ("online" if active else "away", self.monotonic() + HERE_SECONDS)
         self._show(connection.user_id)
+
+    def here_by_request(self, visit, name, *, active, room_id):
+        """The same for event streams, which cannot speak: for those of this session that are called `name` (None: all
+        of them), in whichever process they are open."""
+        screen = (visit.user_id, visit.session_id, name, active, room_id)
+        if not self._look_at(*screen) or name is None:
+            self.bus.say("screen", screen)
+
+    def _look_at(self, user_id, session_id, name, active, room_id):
+        """Do so for the streams that are open here. Whether there are any."""
+        meant = [c for c in self.connections.of(user_id) if c.session_id == session_id and c.is_called(name)]
+        for connection in meant:
+            self.here(connection, active=active, room_id=room_id)
+        return bool(meant)
 
     def left(self, connection):
         connection.room_on_screen = None
@@ -125,6 +140,9 @@ class Presence:
         elif not self._typing.pop((room_id, user_id), None):
             return
         self._tell_room(room_id, user_id, on)
+
+    def _heard_screen(self, payload, process):
+        self._look_at(*payload)
 
     # ---- people -----------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from chat.accounts.queries import live_session_row
 from chat.core.errors import Busy, RateLimited, Unauthorized
 from chat.core.failures import note_failure
 from chat.core.transaction import release
+from chat.realtime import wire
 from chat.realtime.connections import Connection
 from chat.realtime.json import dumps, loads
 from chat.streams import log as streams_log
@@ -39,6 +40,7 @@ MOST_ID = 4096
 MOST_ROOMS = 50  # named in one request
 MOST_HELD = 200  # frames of one stream that wait for those before them
 MOST_OF_A_PERSON, MOST = 20, 1000  # streams at a time, in this process
+PASSING = wire.SERVER["/presence"].keys()  # events that may be lost: only the newest about each person waits
 
 ID = re.compile(r"([\w-]{1,64})((?:\.(?:s|u\d{1,9}-|\d{1,9}-)\d{1,16})*)", re.ASCII)
 
@@ -46,17 +48,24 @@ log = logging.getLogger(__name__)
 
 
 class EventConnection(Connection):
-    """The connection behind an event stream. rooms: the only ones it follows, or None for all, also later ones."""
+    """The connection behind an event stream.
 
-    __slots__ = ("rooms",)
+    rooms   the only ones it follows, or None for all, also later ones
+    name    what its client calls it, if it wants to know who is here and who is writing; else None
+    """
+
+    __slots__ = ("name", "rooms")
     is_told_gone = True
 
-    def __init__(self, sid, session, token, rooms):
+    def __init__(self, sid, session, token, rooms, name):
         super().__init__(
             sid, sid, session.user_id, session.id, token,
             is_guest=not sees_everyone(session.user.role), scopes=session.scopes, until=ends_at(token, session),
         )  # fmt: skip
-        self.rooms = rooms
+        self.rooms, self.name = rooms, name
+
+    def is_called(self, name):
+        return name is None or name == self.name
 
     def wants(self, room_id):
         return self.rooms is None or room_id in self.rooms
@@ -75,6 +84,7 @@ class EventStream:
         self.known, self.held = {}, {}  # how far a stream is; {stream: {number: bytes}} of frames from beyond a gap
         self.missing = set()  # streams of which the log has to be read
         self.line, self.owed = deque(), 0  # (bytes, stream, its number from there on), and how much waits in all
+        self.passing = {}  # what may be lost: {(event, room, person): the bytes of the newest}
         self.greeted = self.is_ending = self.is_cut = False
         self.writing_since = None
         self.wake, self.over = Event(), Event()
@@ -107,6 +117,8 @@ class EventStream:
         if event == "bye":
             self._append(b"retry: %d\n%b" % (max(payload["after_ms"], 1), encode(event, payload)))
             self.is_ending = True
+        elif event in PASSING:
+            self.passing[event, payload.get("room"), payload["user"]] = encode(event, payload)
         elif "seq" in payload:
             self._take(event, payload)
         elif event == "subscribed":
@@ -192,7 +204,7 @@ class EventStream:
             self.wake.clear()
             if self.missing and self.greeted and not self.is_ending and (not self.line or self.owed < PAGE_BELOW):
                 self._catch_up()
-            if self.line:
+            if self.line or (self.passing and not self.is_ending):
                 return self._written(self._batch())
             if self.is_ending:
                 break
@@ -205,11 +217,12 @@ class EventStream:
         return data
 
     def _batch(self):
-        """Some of what is in line, and in its last event the id of how far the client is with it."""
-        self.greeted = True
+        """Some of what is in line, and in its last event the id of how far the client is with it, if that is new."""
+        has_moved, self.greeted = not self.greeted, True
         parts, size = [], 0
         while self.line and size < BATCH:
             data, name, number = self.line.popleft()
+            has_moved = has_moved or name is not None
             if number is not None:
                 self.sent[name] = number
             elif name is not None:
@@ -217,8 +230,11 @@ class EventStream:
             parts.append(data)
             size += len(data)
         self.owed -= size
-        id = self._id()
-        return b"\n".join(parts) + (b"id: %b\n\n" % id if len(id) <= MOST_ID else b"\n")
+        while self.passing and size < BATCH and not self.is_ending:
+            parts.append(self.passing.pop(next(iter(self.passing))))
+            size += len(parts[-1])
+        id = self._id() if has_moved else b""
+        return b"\n".join(parts) + (b"id: %b\n\n" % id if 0 < len(id) <= MOST_ID else b"\n")
 
     def _id(self):
         parts = [self.epoch]
@@ -283,6 +299,7 @@ class EventStream:
         self.is_ending = self.is_cut = True
         self.line.clear()
         self.held.clear()
+        self.passing.clear()
         self.owed = 0
         self.wake.set()
         if self.peer and not self.over.is_set():
@@ -338,17 +355,18 @@ class EventStreams:
         """Bytes that wait for their readers."""
         return sum(stream.owed for stream in self._open.values())
 
-    def open(self, session, token, *, rooms=None, last_id=None, sock=None):
+    def open(self, session, token, *, rooms=None, presence=None, last_id=None, sock=None):
         """A new EventStream, subscribed and greeted. Waits.
 
         rooms     ids of rooms, or None for all of that person's
+        presence  its name, if it is to bring who is here and who is writing
         last_id   the Last-Event-ID of a stream that this one continues
         sock      the client's connection, where the web server gives it
         Raises    RateLimited, Busy when there are too many; Unauthorized when the session ended meanwhile.
         """
         user_id, live = session.user_id, self.live
         self._admit(user_id)
-        connection = EventConnection(secrets.token_urlsafe(15), session, token, rooms)
+        connection = EventConnection(secrets.token_urlsafe(15), session, token, rooms, presence)
         stream = EventStream(connection, live, Peer(sock) if sock else None, self._closed)
         self._open[connection.sid] = stream
         try:
@@ -373,13 +391,11 @@ class EventStreams:
             raise
         finally:
             connection.ready.set()
+        if presence:
+            live.presence_fanout.attach(connection.sid, stream)
+            connection.presence_sid = connection.sid
+            live.presence.arrived(connection)
         return stream
-
-    def of(self, session):
-        """The newest connection of this session here, or None."""
-        return next(
-            (s.connection for s in reversed(self._open.values()) if s.connection.session_id == session.id), None
-        )
 
     def sweep(self):
         """Once a second: let go of clients that left, cut those that do not read."""
@@ -413,6 +429,8 @@ class EventStreams:
             live.connections.remove(connection)
             live.pump.forget(connection)
             live.presence.left(connection)
+            live.presence_fanout.detach(connection.sid)
+            connection.presence_sid = None
             live.chat.detach(connection.sid)
 
 

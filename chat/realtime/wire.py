@@ -4,6 +4,7 @@
 action.
 """
 
+import re
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -34,6 +35,10 @@ def truth(value):
     return isinstance(value, bool)
 
 
+def is_name(value):
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value) is not None
+
+
 def nothing_yet(value):
     """For fields of the protocol whose feature this server does not have: only their empty value is accepted."""
     return value is None or value == []
@@ -51,6 +56,7 @@ ROOM = Field("the id of a room", number)
 MESSAGE = Field("the id of a message", number)
 SEQ = Field("a number of the room's stream", number)
 TEXT = Field("a text", string)
+NAME = Field("the name, of 1 to 64 letters, digits, - and _, that you chose for an event stream", is_name, False)
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,7 @@ PRESENCE = {
         {
             "active": Field("true while somebody is at the screen", truth),
             "room": Field("the id of the room on screen, or null", lambda v: v is None or number(v), required=False),
+            "presence": NAME,
         },
         {"active": True, "room": 7},
         limit="typing",

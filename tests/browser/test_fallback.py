@@ -42,7 +42,7 @@ def follow(way, open_window):
 
 
 def note(window, url, status):
-    if url.endswith("/api/v1/events"):
+    if "/api/v1/events?" in url:
         assert status == 200
         window.streams += 1
 
@@ -104,6 +104,25 @@ def test_what_is_read_here_is_read_there_and_rooms_come_and_go(follow, make_room
     third.act(remove_member, "alice", "bob")
     expect(bob.place(third)).to_have_count(0)
     assert bob.streams == 1, "the same stream all the time"
+
+
+def test_who_is_here_and_who_is_writing_is_seen_on_both_sides(follow, room):
+    members = follow("alice", f"{room}/members")
+    dot = members.find(".item", has_text="Bob").locator(".avatar__presence")
+    expect(dot).to_have_class(re.compile("--offline"))
+    bob, alice = follow("bob", room), follow("alice", room, beside=members)
+    expect(dot).not_to_have_class(re.compile("--"))
+    line = bob.find("[data-room-target=typing]")
+
+    alice.composer.press_sequentially("Hm")
+    expect(line).to_have_text("Alice is writing")
+    expect(alice.find("[data-room-target=typing]")).to_be_empty()
+    alice.composer.press("Enter")
+    bob.sees("Hm")
+    expect(line).to_be_empty()
+
+    bob.page.close()
+    expect(dot).to_have_class(re.compile("--offline"))
 
 
 def test_what_is_written_without_a_connection_waits_and_arrives_once_and_in_order(follow, room):
@@ -175,7 +194,7 @@ def test_the_websocket_is_taken_as_soon_as_it_comes_through(follow, way, room):
 def test_where_a_websocket_hangs_the_stream_is_there_in_seconds(way, open_window, room):
     way.refuses = "silently"
     bob = open_window("bob", at=way).expects("WebSocket")
-    with bob.page.expect_response(lambda answer: answer.url.endswith("/api/v1/events"), timeout=15_000):
+    with bob.page.expect_response(lambda answer: "/api/v1/events?" in answer.url, timeout=15_000):
         bob.visit(room)
 
     expect(bob.bar).to_be_hidden()

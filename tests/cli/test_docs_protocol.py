@@ -57,10 +57,13 @@ def test_every_status_of_a_request_is_there_with_its_code():
         assert re.search(rf"^\| {status} \| .*`{code}`", PAGE, re.MULTILINE), (status, code)
 
 
-def test_the_request_that_is_shown_may_be_sent():
-    [(event, data)] = re.findall(r"^POST /api/v1/do/(\w+)\n(\{.*\})$", PAGE, re.MULTILINE)
+def test_the_requests_that_are_shown_may_be_sent():
+    shown = dict(re.findall(r"^POST /api/v1/do/(\w+)\n(\{.*\})$", PAGE, re.MULTILINE))
 
-    assert wire.parse("/chat", event, json.loads(data)).text == "Is this thing on?"
+    assert wire.parse("/chat", "message", json.loads(shown.pop("message"))).text == "Is this thing on?"
+    here = wire.parse("/presence", "here", json.loads(shown.pop("here")))
+    assert f"`?presence={here.presence}`" in PAGE
+    assert not shown
 
 
 def test_the_bounds_of_event_streams_are_those_of_the_code():

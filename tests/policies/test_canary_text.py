@@ -89,7 +89,7 @@ class Onlooker:
     def __init__(self, app, user, browser):
         self.app, self.user, self.browser, self.saw = app, user, browser, {}
         self.window = LiveClient(app, user) if user else None
-        self.stream = EventClient(browser) if user else None
+        self.stream = EventClient(browser, "?presence=desk") if user else None
 
     def note(self, place, text):
         assert place in PLACES

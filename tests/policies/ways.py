@@ -86,7 +86,8 @@ IN_ROOMS = {
     "say that one is writing": ("follow", event("typing", room="@room", on=True)),
     "say that it is on the screen": ("follow", event("here", room="@room", active=True)),
     "ask what was missed": ("follow", event("resume", epoch="{epoch}", streams="@streams")),
-    "follow it as an event stream": ("follow", [Way("sse", "/api/v1/events?rooms={room}")]),
+    "follow it as an event stream": ("follow", [Way("sse", "/api/v1/events?rooms={room}"),
+                                            Way("sse", "/api/v1/events?rooms={room}&presence=desk")]),
 }  # fmt: skip
 
 # {name: (row of COMMUNITY, ways in)}
@@ -223,7 +224,8 @@ IN_COMMUNITY = {
     "revoke one's own invite": ("own-invite", form("/invites/{own_invite}/revoke")),
     "revoke another's invite": ("foreign-invite", form("/invites/{foreign_invite}/revoke")),
     "open the community": ("administer", form("/invites/sign-up", sign_up="open")),
-    "follow one's own streams": ("signed-in", [Way("sse", "/api/v1/events")]),
+    "follow one's own streams": ("signed-in", [Way("sse", "/api/v1/events"),
+                                                Way("sse", "/api/v1/events?presence=desk")]),
     "see the page to sign in": ("anyone", page("/login")),
     "sign in": ("anyone", form("/login", login="stan", password="four odd tide gauges")),
     "sign in at an account that is closed": ("refused", form(

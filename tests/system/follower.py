@@ -9,14 +9,16 @@ from tests.events import Events
 
 
 class Follower:
-    """Follows as somebody whose Cookie header is given. `journal` is [(stream, seq, event, subject)], each number once.
+    """Follows as somebody whose Cookie header is given, or whose token. `journal` is
+    [(stream, seq, event, subject)], each number once.
 
     cursors   {stream: number}, from `hello` on
     ended     how the last connection ended: None while it is open, "closed" in order, "cut" otherwise
     """
 
-    def __init__(self, server, cookie, query=""):
+    def __init__(self, server, cookie, query="", *, token=None):
         self.server, self.cookie, self.query = server, cookie, query
+        self.proof = f"Authorization: Bearer {token}" if token else f"Cookie: {cookie}"
         self.journal, self.cursors, self.others, self.id = [], {}, [], None
         self.connections = self.repeated = 0
         self.ended = "cut"
@@ -32,7 +34,7 @@ class Follower:
         lines = [
             f"GET /api/v1/events{self.query} HTTP/1.1",
             f"Host: localhost:{self.server.port}",
-            f"Cookie: {self.cookie}",
+            self.proof,
             *([f"Last-Event-ID: {self.id}"] if self.id else []),
         ]
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode())

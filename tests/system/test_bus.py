@@ -6,15 +6,20 @@ Where the servers poll once an hour only, what arrives has come over the queue: 
 
 import json
 import shutil
+import urllib.error
+import urllib.request
 import uuid
 from contextlib import contextmanager
 
 import pytest
 
+from chat.accounts.actions import make_token
 from chat.messages.models import Message
 from chat.realtime.bus.envelope import Envelope
 from chat.realtime.bus.transports import channel_of
+from tests.factories import person
 from tests.system.conftest import new_room
+from tests.system.follower import Follower
 from tests.system.queues import KafkaMock, RabbitMQ, Redis
 from tests.system.server import Server, wait_until
 
@@ -133,6 +138,98 @@ def test_who_is_here_and_who_is_writing_is_known_on_both(by_queue_alone, connect
 
     bob.close()
     alice.wait_for("presence", lambda p: p == {"user": bob_id, "state": "offline"})
+
+
+class Line:
+    """What a client does that no websocket reaches: an event stream with one process, and requests to whichever."""
+
+    def __init__(self, server, username, query=""):
+        self.token, _ = server.act(make_token, lambda: person(username), "a script", scopes=("read", "write"), days=1)
+        self.stream = Follower(server, None, f"?presence=desk{query}", token=self.token).open()
+        self.stream.read_until(lambda: self.stream.got("hello"))
+        self.user = self.stream.got("hello")[0]["user"]
+
+    def ask(self, server, event, **data):
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{server.url}/api/v1/do/{event}", json.dumps(data).encode(), headers)
+        try:
+            return json.load(urllib.request.urlopen(request, timeout=10))
+        except urllib.error.HTTPError as refusal:
+            return json.load(refusal)
+
+    def gets(self, event, **payload):
+        self.stream.read_until(lambda: payload in self.stream.got(event))
+
+
+@pytest.fixture
+def line():
+    """line(server, username, query) → a Line, closed afterwards."""
+    lines = []
+
+    def line(server, username, query=""):
+        lines.append(Line(server, username, query))
+        return lines[-1]
+
+    yield line
+    for opened in lines:
+        if not opened.stream.ended:
+            opened.stream.cut()
+
+
+def test_a_request_to_one_process_is_about_the_stream_that_another_has(by_queue_alone, connect, line):
+    here, there = by_queue_alone
+    room = new_room(here)
+    alice, bob = connect(here, "alice"), line(here, "bob")
+    alice.emit("here", {"active": True, "room": room}, namespace="/presence")
+    alice.wait_for("presence", lambda p: p == {"user": bob.user, "state": "online"})
+    bob.gets("presence", user=alice.hello["user"], state="online")
+
+    assert bob.ask(there, "here", active=False, room=room, presence="desk") == {"ok": True}
+    alice.wait_for("presence", lambda p: p == {"user": bob.user, "state": "away"})
+    alice.emit("typing", {"room": room, "on": True}, namespace="/presence")
+    bob.gets("typing", room=room, user=alice.hello["user"], on=True)
+    assert bob.ask(there, "typing", room=room, on=True) == {"ok": True}
+    alice.wait_for("typing", lambda p: p == {"room": room, "user": bob.user, "on": True})
+
+
+def test_an_outsider_hears_of_no_private_room_whichever_process_they_ask(by_queue_alone, connect, line):
+    here, there = by_queue_alone
+    room = new_room(here)
+    alice, bob = connect(there, "alice"), line(here, "bob")
+    carol = line(here, "carol", f"&rooms={room}")
+    everyone = new_room(here, members=("bob", "carol"))
+
+    for server in (here, there):
+        assert carol.ask(server, "here", active=True, room=room, presence="desk")["code"] == "not_found"
+        assert carol.ask(server, "typing", room=room, on=True)["code"] == "not_found"
+    for person_, shown in ((bob, room), (carol, everyone)):
+        assert person_.ask(there, "here", active=False, room=shown, presence="desk") == {"ok": True}
+    alice.wait_for("presence", lambda p: p == {"user": carol.user, "state": "away"})
+    for typed in (room, everyone):
+        alice.emit("typing", {"room": typed, "on": True}, namespace="/presence")
+    alice.emit("here", {"active": False}, namespace="/presence")  # behind it, on the same way
+
+    bob.gets("typing", room=room, user=alice.hello["user"], on=True)
+    carol.gets("presence", user=alice.hello["user"], state="away")
+    assert carol.stream.got("typing") == [], "not even of the room they are in, which their stream does not follow"
+
+
+def test_without_its_queue_presence_of_requests_stays_with_the_process_they_come_to(founded, tmp_path, redis, line):
+    own = Redis()
+    try:
+        with processes(founded, tmp_path / "data", own.url) as (here, there):
+            room = new_room(here)
+            own.kill()
+            alice, bob = line(here, "alice"), line(here, "bob")
+            assert alice.ask(there, "here", active=True, room=room, presence="desk") == {"ok": True}
+            assert bob.ask(there, "typing", room=room, on=True) == {"ok": True}
+
+            assert alice.ask(here, "here", active=True, room=room, presence="desk") == {"ok": True}
+            assert bob.ask(here, "typing", room=room, on=True) == {"ok": True}
+            alice.gets("typing", room=room, user=bob.user, on=True)
+            alice.gets("presence", user=bob.user, state="online")
+    finally:
+        own.stop()
 
 
 def test_a_process_that_begins_asks_who_is_here(founded, tmp_path, redis, connect):

@@ -1,3 +1,4 @@
+from chat.core.errors import Invalid
 from chat.realtime.namespaces.base import BaseNamespace
 from chat.realtime.namespaces.chat import refused
 from chat.rooms.queries import joined_room_for
@@ -33,4 +34,10 @@ class PresenceNamespace(BaseNamespace):
 
     def on_here(self, connection, actor, form):
         room = joined_room_for(actor, form.room) if form.room is not None else None
-        self.live.presence.here(connection, active=form.active, room_id=room and room.id)
+        state = {"active": form.active, "room_id": room and room.id}
+        if connection.is_visit:
+            self.live.presence.here_by_request(connection, form.presence, **state)
+        elif form.presence is not None:
+            raise Invalid("presence is for requests; a websocket speaks for itself.", field="presence")
+        else:
+            self.live.presence.here(connection, **state)

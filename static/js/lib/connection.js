@@ -143,6 +143,7 @@ export class Connection {
       event: (name, payload) => {
         this.#heard()
         if (name === "bye") this.#bye(payload)
+        else if (PRESENCE_EVENTS.includes(name)) this.on.presence(name, payload)
         else if (EVENTS.includes(name)) this.on.event(name, payload)
       },
       pinged: () => { this.#heard(); this.on.pinged() },
