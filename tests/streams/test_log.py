@@ -103,6 +103,16 @@ def test_whatever_fails_there_are_no_holes(stream, steps):
     assert numbers(stream) == list(range(1, head + 1))
 
 
+def test_the_database_says_which_heads_are_other_numbers(app, stream):
+    fill(stream, 3)
+    log.create("room:901")
+
+    assert log.other_heads({stream: 3, "room:901": 0}) == {}
+    assert log.other_heads({stream: 2, "room:901": 1}) == {stream: 3, "room:901": 0}  # behind, and as if it went back
+    assert log.other_heads({stream: 3, "room:999": 7, "room:998": 0}) == {"room:999": 0}  # there are no such rooms
+    assert log.other_heads({}) == {}
+
+
 def test_heads_of_many_streams_come_in_slices_that_databases_take(app, stream):
     fill(stream, 1)
 
