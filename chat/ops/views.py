@@ -13,6 +13,7 @@ from chat.core import ledger
 from chat.core.db import db
 from chat.core.errors import NotFound
 from chat.core.policies import open_to
+from chat.messages.presenter import authors_counted
 
 bp = Blueprint("ops", __name__)
 
@@ -57,6 +58,7 @@ def _registry():
     live, lag, registry = current_app.extensions["live"], current_app.extensions["lag"], CollectorRegistry()
     bus, delay = live.bus, live.pump.delay
     streams, (units, groups) = current_app.extensions["event_streams"], ledger.counted()
+    authors_at_hand, authors_made = authors_counted()
     for name, words, value in (
         ("parley_connections", "Websockets and event streams of this process", len(live.connections)),
         ("parley_event_streams", "Event streams among them", len(streams)),
@@ -78,12 +80,17 @@ def _registry():
         ("parley_resumes_at_a_glance", "Those for whom nothing had to be drawn", live.subscriptions.at_a_glance),
         ("parley_resets", "Streams that such a client had to load anew", live.subscriptions.resets),
         ("parley_sessions_at_hand", "Messages whose session was known to hold, without asking", live.sessions_at_hand),
+        ("parley_sessions_asked", "Those for which the database was asked", live.sessions_asked),
+        ("parley_authors_at_hand", "Authors of messages whose view was at hand", authors_at_hand),
+        ("parley_authors_made", "Those whose view had to be made", authors_made),
+        ("parley_event_streams_slow", "Event streams that were cut because nobody read them", streams.slow),
         ("parley_passwords_compared", "Passwords that were compared with a hash", passwords.compared[0]),
         ("parley_units", "Messages that were stored together with others", units),
         ("parley_groups", "Transactions in which that was done", groups),
         ("parley_bus_hints_sent", "Hints to other processes that a stream has grown", bus.hints_sent),
         ("parley_bus_hints_received", "Hints of other processes", bus.hints_received),
         ("parley_bus_hints_dropped", "Hints given up because too many waited", bus.hints_dropped),
+        ("parley_bus_words_dropped", "Of who is here and who writes: given up for the same reason", bus.words_dropped),
         ("parley_bus_ignored", "Messages on the queue that were not ours, damaged, or repeated", bus.ignored),
         ("parley_bus_reconnects", "Times the message queue was connected anew", bus.reconnects),
         ("parley_loop_turns", "Times the event loop was looked at, 50 a second when it has time", lag.turns),

@@ -55,7 +55,7 @@ class Live:
         self.engine = server.eio
         if fast:
             self.engine.admit = self.admit
-        self._handshakes, self.sessions_at_hand = Buckets(), 0
+        self._handshakes, self.sessions_at_hand, self.sessions_asked = Buckets(), 0, 0
         self.chat, self.presence_fanout = Fanout(server, "/chat"), Fanout(server, "/presence")
         self.connections = Connections()
         self.bus = bus_for(settings, spawn=spawn, sleep=sleep)

@@ -85,7 +85,7 @@ class EventStream:
         self.missing = set()  # streams of which the log has to be read
         self.line, self.owed = deque(), 0  # (bytes, stream, its number from there on), and how much waits in all
         self.passing = {}  # what may be lost: {(event, room, person): the bytes of the newest}
-        self.greeted = self.is_ending = self.is_cut = False
+        self.greeted = self.is_ending = self.is_cut = self.is_slow = False
         self.writing_since = None
         self.wake, self.over = Event(), Event()
 
@@ -190,6 +190,7 @@ class EventStream:
     def _owe(self, size):
         self.owed += size
         if self.owed > MOST_OWED:
+            self.is_slow = True
             self.cut()
 
     # ---- the iterator -----------------------------------------------------------------------------------------------
@@ -345,6 +346,7 @@ class EventStreams:
 
     def __init__(self, live):
         self.live, self._open = live, {}
+        self.slow = 0  # those that were cut because their clients did not read
         live.pump.after_poll.append(self.sweep)
 
     def __len__(self):
@@ -401,7 +403,9 @@ class EventStreams:
         """Once a second: let go of clients that left, cut those that do not read."""
         now = time.monotonic()
         for stream in list(self._open.values()):
-            if stream.is_stuck(now) or stream.has_left():
+            is_stuck = stream.is_stuck(now)
+            if is_stuck or stream.has_left():
+                stream.is_slow = stream.is_slow or is_stuck
                 stream.cut()
 
     def stop(self, quick):
@@ -426,6 +430,7 @@ class EventStreams:
     def _closed(self, stream):
         connection, live = stream.connection, self.live
         if self._open.pop(connection.sid, None):
+            self.slow += stream.is_slow
             live.connections.remove(connection)
             live.pump.forget(connection)
             live.presence.left(connection)

@@ -4,6 +4,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from chat.core.db import db
 from chat.core.transaction import transaction
 from tests.assertions import assert_queries
+from tests.events import EventClient
 from tests.factories import say
 
 TOKEN = "a token for the machine that collects"
@@ -86,6 +87,58 @@ def test_metrics_tell_how_long_a_change_took_from_its_commit_to_those_who_follow
     now = metrics()
     assert now["parley_commit_to_write_seconds_count"] == 2
     assert 0 < now["parley_commit_to_write_worst_seconds"] < now["parley_commit_to_write_seconds_sum"] < 20
+
+
+def test_metrics_tell_what_was_at_hand_and_what_was_asked(metrics, live, alice, general):
+    window, before = live(alice), metrics()
+    for key in "abc":
+        assert window.emit("message", {"room": general.id, "text": "Hello", "key": key})["ok"]
+
+    grown = {name: value - before[name] for name, value in metrics().items() if name in before}
+    assert (grown["parley_sessions_asked_total"], grown["parley_sessions_at_hand_total"]) == (1, 2)
+    assert grown["parley_authors_at_hand_total"] >= 2
+    assert grown["parley_authors_made_total"] <= 1
+
+
+def test_metrics_tell_what_clients_that_came_back_cost(app, metrics, live, alice, general):
+    pump = app.extensions["live"].pump
+    window, before = live(alice), metrics()
+    say(alice, general, "1")
+    for cursor in (8, 10**6):
+        window.emit("resume", {"epoch": pump.epoch, "streams": {general.stream: cursor}})
+
+    grown = {name: value - before[name] for name, value in metrics().items() if name in before}
+    assert grown["parley_resumes_total"] == 2
+    assert grown["parley_resets_total"] == 1
+
+
+def test_metrics_count_what_the_poll_had_to_find(app, metrics, live, alice, general, monkeypatch):
+    pump = app.extensions["live"].pump
+    window, before = live(alice), metrics()
+    for name in ("_hand_over", "_show_fresh", "hinted"):  # as if another process wrote it, and its hint were lost
+        monkeypatch.setattr(pump, name, lambda *_: None)
+    say(alice, general, "1")
+    assert window.frames() == []
+
+    pump.poll()
+    assert window.frames() == [("message", "posted", "1")]
+
+    now = metrics()
+    assert now["parley_pump_repairs_total"] == before["parley_pump_repairs_total"] + 1
+    assert now["parley_pump_reads_total"] > before["parley_pump_reads_total"]
+
+
+def test_metrics_tell_of_event_streams_that_nobody_reads(metrics, sign_in, alice, bob, general):
+    stream, before = EventClient(sign_in(bob)), metrics()
+    say(alice, general, "x" * 20_000)
+    assert metrics()["parley_event_streams_owed_bytes"] > 20_000
+    for _ in range(40):
+        say(alice, general, "x" * 20_000)
+    stream.close()
+
+    now = metrics()
+    assert now["parley_event_streams_slow_total"] == before["parley_event_streams_slow_total"] + 1
+    assert now["parley_event_streams"] == 0
 
 
 def test_metrics_tell_how_late_the_event_loop_was(app, metrics):

@@ -152,7 +152,7 @@ def test_what_waits_is_bounded():
         bus.say("typing", n)
 
     assert (len(bus._hints), bus.hints_dropped, bus._hints["room:0"]) == (MOST_STREAMS, 5, 7)
-    assert (len(bus._words), bus._words[0]) == (MOST_WORDS, ["typing", 5])
+    assert (len(bus._words), bus.words_dropped, bus._words[0]) == (MOST_WORDS, 5, ["typing", 5])
 
 
 def test_every_message_is_within_the_size_that_is_accepted():

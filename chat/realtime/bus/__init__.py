@@ -35,11 +35,12 @@ class InProcess:
     """The bus of a single process: the pump has already been woken by the commit itself, and nobody else is there.
 
     degraded     whether other processes are not heard at present
-    and how many hints went out, came in, and were given up; what came in and was ignored; how often it reconnected
+    and how many hints went out, came in, and were given up, as words were; what came in and was ignored; how often it
+    reconnected
     """
 
     degraded = False
-    hints_sent = hints_received = hints_dropped = ignored = reconnects = 0
+    hints_sent = hints_received = hints_dropped = words_dropped = ignored = reconnects = 0
 
     def start(self):
         """Begin to carry. Returns at once."""

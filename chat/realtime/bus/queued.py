@@ -41,7 +41,8 @@ class Queued:
         self._echo = None  # when this process last heard itself
         self._on_hint = lambda stream, head: None
         self._hear, self._on_reach = {}, []
-        self.hints_sent = self.hints_received = self.hints_dropped = self.ignored = self.reconnects = 0
+        self.hints_sent = self.hints_received = self.hints_dropped = self.words_dropped = 0
+        self.ignored = self.reconnects = 0
 
     def start(self):
         self._started = True
@@ -69,6 +70,7 @@ class Queued:
             return
         if len(self._words) >= MOST_WORDS:
             self._words.popleft()
+            self.words_dropped += 1
         self._words.append([kind, payload])
         self._something.set()
 

@@ -104,6 +104,7 @@ class BaseNamespace(Namespace):
             access = self.live.pump.access
             if connection.asker is None or not connection.asker.holds(access):
                 connection.asker = asker_for(connection.token, access)
+                self.live.sessions_asked += 1
             else:
                 self.live.sessions_at_hand += 1
             return connection.asker
