@@ -87,6 +87,11 @@ def engine_options(url):
         "pool_pre_ping": True,
         "connect_args": {
             "connect_timeout": 5,
+            # Where packets are lost nobody says that a connection is dead, and what waits for it waits for minutes.
+            "tcp_user_timeout": 10_000,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 2,
             "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000",
         },
     }

@@ -10,11 +10,13 @@ from chat.fanout.frames import BINARY, CLOSE, PING, POLICY, PONG, TEXT, FrameRea
 
 MOST_OWED = 1 << 20  # bytes that wait for a slow reader; then it is cut, and resumes
 MOST_SECONDS = 10  # that a byte may wait
+MOST_SILENCE = 15  # seconds that a sent byte may stay unconfirmed; the kernel would go on for a quarter of an hour
 MOST_OWED_TO_STRANGERS = 16 * 1024  # while it is in no namespace: it may read its refusals, or be cut
 SEND_BUFFER = 128 * 1024  # of the kernel; left alone it would grow to 4 MiB for each reader that does not read
 FIRST_BYTES = 8 * 1024  # of a message, until the client is in a namespace: a stranger costs little
 MOST_PARKED = 16  # events of one connection that wait in a queue which keeps their order
 FULL_INBOX, ROOM_AGAIN = 64, 16  # events read and not begun: above the first it is not read from, until the second
+USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux has it
 READ_BYTES = 16 * 1024  # at once: the smallest frames there are, that many, take a few milliseconds
 MOST_CONNECTS = 20  # to namespaces over one websocket: each costs what the first does, and that is limited elsewhere
 EVENTS_AT_ONCE = 32  # of one connection, if none of them waits for anything; then others have their turn
@@ -57,6 +59,8 @@ class Transport:
         """Take over a connected, non-blocking socket; `release()` is called once when it has ended."""
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if USER_TIMEOUT is not None:
+                sock.setsockopt(socket.IPPROTO_TCP, USER_TIMEOUT, MOST_SILENCE * 1000)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self.socket, self.number, self.release = sock, sock.fileno(), release
         self.queue, self.send_some = None, sock.send

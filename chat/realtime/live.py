@@ -16,6 +16,7 @@ from chat.realtime.bus import bus_for
 from chat.realtime.connections import Connections
 from chat.realtime.namespaces.chat import ChatNamespace
 from chat.realtime.namespaces.presence import PresenceNamespace
+from chat.realtime.pace import Pace
 from chat.realtime.presence import Presence
 from chat.realtime.pump import Pump
 from chat.realtime.revoke import Revoke
@@ -23,7 +24,8 @@ from chat.realtime.subscriptions import Subscriptions
 
 MOST_BYTES = 256 * 1024  # of one packet: 20,000 characters, each escaped for JSON, and what surrounds them
 SPREAD_MS = 8000  # clients come back over this time after a restart; one that is alone takes some seconds to be back
-SPREAD_AMONG_MS = 2000  # the same where other processes take them at once
+SPREAD_AMONG_MS = 2000  # the same where other processes take them at once; less when they are few
+EACH_MS = 5  # that it takes to let one in
 
 
 class Live:
@@ -59,8 +61,9 @@ class Live:
         self.chat, self.presence_fanout = Fanout(server, "/chat"), Fanout(server, "/presence")
         self.connections = Connections()
         self.bus = bus_for(settings, spawn=spawn, sleep=sleep)
+        self.pace = Pace(spawn=spawn, sleep=sleep)
         self.pump = Pump(app, self.chat, self.connections, self.bus, spawn=spawn, sleep=sleep)
-        self.subscriptions = Subscriptions(app, self.pump)
+        self.subscriptions = Subscriptions(app, self.pump, self.pace)
         self.presence = Presence(self.presence_fanout, self.connections, self.pump, self.bus)
         self.revoke = Revoke(app, self.pump, self.connections, self.presence)
         self.pump.on_access = self.revoke
@@ -110,8 +113,10 @@ class Live:
         self.stopping = True
         if self.fast:
             self.engine.finish_events(0.3 if quick else 3)
-        spread = SPREAD_AMONG_MS if self.settings.message_queue_url else SPREAD_MS
-        for connection in self.connections.all():
+        connections = self.connections.all()
+        among = min(SPREAD_AMONG_MS, EACH_MS * len(connections))
+        spread = among if self.settings.message_queue_url else SPREAD_MS
+        for connection in connections:
             after_ms = random.randrange(0, SPREAD_MS // 8 if quick else spread)  # noqa: S311 - spreads, hides nothing
             self.chat.send(connection.sid, "bye", {"reason": "restart", "after_ms": after_ms})
         if self.fast:

@@ -32,8 +32,8 @@ AT_ONCE = 8  # resume requests that one process answers at the same time
 class Subscriptions:
     """Makes and changes the subscriptions of connections, through the pump."""
 
-    def __init__(self, app, pump):
-        self.app, self.pump = app, pump
+    def __init__(self, app, pump, pace):
+        self.app, self.pump, self.pace = app, pump, pace
         self._places, self._drawings = threading.Semaphore(AT_ONCE), Drawings()
         self.resumes = self.at_a_glance = self.resets = 0
         self.met = lambda connection, circle: None  # set by presence
@@ -44,6 +44,7 @@ class Subscriptions:
         Returns {stream: number it begins behind}.
         """
         own = [log.user_stream(connection.user_id), log.SITE]
+        self.pace.turn()
         with connection.lock:
             self.pump.listen(own, connection)
             self._subscribe(connection, self._joined(connection))
@@ -100,7 +101,7 @@ class Subscriptions:
         everything   also say where the rooms stand that it did not name
         """
         with self._places:
-            self.pump.sleep(0)  # thousands who ask within a moment each get a turn, and so does everything else
+            self.pace.turn()
             return self._resume(connection, epoch, cursors, everything)
 
     def _resume(self, connection, epoch, cursors, everything):

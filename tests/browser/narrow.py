@@ -9,15 +9,26 @@ class NarrowWay:
     """Listens on `port` and passes on what comes to `server`.
 
     refuses   upgrades are answered with 403; "silently": they are not answered at all
+    deaf      nothing is passed on, in either direction, and nobody is told
     swallows  a request that begins with this reaches the server, and its answer nobody
     """
 
     def __init__(self, server, port):
         self.server, self.port, self.url = server, port, f"http://localhost:{port}"
         self.refuses, self.swallows, self.swallowed = True, None, 0
+        self._hears = threading.Event()
+        self.deaf = False
         self._open = set()
         self._listening = socket.create_server(("127.0.0.1", port))
         threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def deaf(self):
+        return not self._hears.is_set()
+
+    @deaf.setter
+    def deaf(self, deaf):
+        (self._hears.clear if deaf else self._hears.set)()
 
     def cookie(self, username):
         return self.server.cookie(username)
@@ -31,6 +42,7 @@ class NarrowWay:
     def close(self):
         self._listening.shutdown(socket.SHUT_RDWR)  # close alone does not wake who waits for it
         self._listening.close()
+        self.deaf = False
         self.cut()
 
     def _accept(self):
@@ -65,6 +77,7 @@ class NarrowWay:
                 self.swallows = None
                 self._swallow(data)
                 return
+            self._hears.wait()
             far.sendall(data)
             data = near.recv(65536)
 
@@ -78,6 +91,7 @@ class NarrowWay:
     def _pass_on(self, source, target):
         with suppress(OSError):
             while data := source.recv(65536):
+                self._hears.wait()
                 target.sendall(data)
         self._hang_up(source, target)
 

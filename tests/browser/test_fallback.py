@@ -202,6 +202,23 @@ def test_where_a_websocket_hangs_the_stream_is_there_in_seconds(way, open_window
     bob.sees("You hear me")
 
 
+def test_a_network_that_loses_everything_is_noticed_and_left_for_what_comes_after_it(way, open_window, room):
+    way.refuses = False
+    bob = open_window("bob", room, at=way).expects("WebSocket", "healthz").live()
+    way.deaf = True
+
+    bob.say("Who hears me?")
+
+    expect(bob.bar).to_contain_text("Offline.", timeout=15_000)
+    way.deaf = False
+    expect(bob.bar).to_be_hidden(timeout=10_000)
+    expect(bob.find(".message--pending")).to_have_count(0)
+    assert room.texts() == ["Who hears me?"]
+    room.say("alice", "We do")
+    bob.sees("We do")
+    assert any("We do" in frame for frame in bob.sockets[-1].received)
+
+
 def test_whoever_is_signed_out_elsewhere_lands_at_the_door(follow, room):
     bob = follow("bob", room).expects(r"status of 401")  # what is under way at that moment is refused
 

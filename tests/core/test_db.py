@@ -74,3 +74,9 @@ def test_what_is_committed_survives(app, pragma, value):
 def test_postgresql_waits_for_no_lock_longer_than_two_seconds():
     options = engine_options("postgresql+psycopg://u@h/d")["connect_args"]["options"]
     assert "lock_timeout=2000" in options and "statement_timeout=5000" in options
+
+
+def test_postgresql_behind_a_network_that_loses_everything_is_given_up_within_seconds():
+    options = engine_options("postgresql+psycopg://u@h/d")["connect_args"]
+    assert options["tcp_user_timeout"] <= 10_000
+    assert options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] <= 20

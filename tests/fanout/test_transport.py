@@ -26,6 +26,13 @@ def make_slow(world, peer, *, frames=40):
     raise AssertionError("the kernel took it all")
 
 
+@pytest.mark.skipif(limits.USER_TIMEOUT is None, reason="this system cannot be told")
+def test_the_kernel_gives_up_a_client_whose_network_loses_everything_within_seconds(world):
+    peer = world.member()
+
+    assert peer.transport.socket.getsockopt(socket.IPPROTO_TCP, limits.USER_TIMEOUT) == 15_000
+
+
 # ---- handshakes ------------------------------------------------------------------------------------------------------
 
 

@@ -25,14 +25,80 @@ from datetime import datetime
 
 import orjson
 
-ANSWER_WITHIN = 10  # seconds, as in the browser
+ANSWER_WITHIN = 10  # seconds, as in the browser; so are the following
+CONNECTS_WITHIN, REACHES_WITHIN = 4, 3
+PATIENCE, RESUME_PATIENCE = 6, 12
 BEGUN_AGAIN = "begun again"  # a line of a journal: what follows continues a page that was loaded then
-UNHEARD = 37  # the server pings every 20 seconds; so long without a word and the connection is as good as cut
+UNHEARD = 35  # the server pings every 20 seconds; so long without a word and the connection is as good as cut
 
 
-def jitter(tries, base, cap):
+def jitter(tries, base, cap, least=None):
     """static/js/models/backoff.js"""
-    return base + random.random() * (min(cap, base * 2 ** min(tries, 20)) - base)
+    least = base if least is None else least
+    return least + random.random() * (min(cap, base * 2 ** min(tries, 20)) - least)
+
+
+async def reached(host, port):
+    """Whether the server there answers a request."""
+    with suppress(OSError, EOFError, TimeoutError):
+        async with asyncio.timeout(REACHES_WITHIN):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(f"GET /healthz HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n".encode())
+                return (await reader.readline()).startswith(b"HTTP/1.1 200")
+            finally:
+                writer.transport.abort()
+    return False
+
+
+class Pulse:
+    """static/js/models/pulse.js"""
+
+    def __init__(self, reaches, dead):
+        self.reaches, self.dead = reaches, dead
+        self.questions, self.heard_at, self.connection, self.timer, self.looking = {}, 0, 0, None, False
+
+    def heard(self):
+        self.heard_at = time.monotonic()
+
+    def asked(self, question, patience=PATIENCE):
+        self.questions[question] = (time.monotonic(), patience)
+        self._watch()
+
+    def settled(self, question):
+        self.questions.pop(question, None)
+
+    def ended(self):
+        self.connection += 1
+        self.questions.clear()
+        if self.timer:
+            self.timer.cancel()
+        self.timer = None
+
+    def _due(self):
+        return min(max(at, self.heard_at) + patience for at, patience in self.questions.values())
+
+    def _watch(self):
+        if not self.timer and not self.looking and self.questions:
+            pause = max(0, self._due() - time.monotonic())
+            self.timer = asyncio.get_running_loop().call_later(pause, self._begin)
+
+    def _begin(self):
+        self.timer = None
+        if self.questions and self._due() <= time.monotonic():
+            self.looking = asyncio.get_running_loop().create_task(self._look(self.connection, time.monotonic()))
+        else:
+            self._watch()
+
+    async def _look(self, connection, began):
+        is_reached = await self.reaches()
+        self.looking = False
+        if connection == self.connection and self.heard_at <= began:
+            if not is_reached:
+                self.dead()
+                return
+            self.heard()
+        self._watch()
 
 
 class Lost(Exception):
@@ -42,18 +108,24 @@ class Lost(Exception):
 class Socket:
     """One websocket, spoken by hand: one frame a message, nothing masked but with zeros."""
 
+    writer = None
+
     @classmethod
     async def open(cls, host, port, cookie, origin):
         self = cls()
         try:
-            self.reader, self.writer = await asyncio.wait_for(asyncio.open_connection(host, port), 5)
+            within = asyncio.get_running_loop().time() + CONNECTS_WITHIN
+            async with asyncio.timeout_at(within):
+                self.reader, self.writer = await asyncio.open_connection(host, port)
             self.writer.write(
                 f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: {origin}\r\n"
                 f"Cookie: {cookie}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
                 f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n\r\n".encode()
             )
-            head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)
+            async with asyncio.timeout_at(within):
+                head = await self.reader.readuntil(b"\r\n\r\n")
         except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError) as error:
+            self.cut()
             raise Lost(error) from error
         if not head.startswith(b"HTTP/1.1 101"):
             self.cut()
@@ -86,7 +158,8 @@ class Socket:
 
     def cut(self):
         with suppress(OSError, RuntimeError):
-            self.writer.transport.abort()
+            if self.writer:
+                self.writer.transport.abort()
 
 
 class Client:
@@ -107,6 +180,7 @@ class Client:
         self.latencies, self.absences, self.attempts, self.resets = [], [], 0, 0
         self.socket, self.online, self.epoch, self.revoked = None, asyncio.Event(), plan["epoch"], False
         self.lost_at, self.come_back_at = time.time(), 0
+        self.place, self.pulse = None, Pulse(lambda: reached(*self.place), lambda: self.socket and self.socket.cut())
         self._forget()
 
     def _forget(self):
@@ -122,12 +196,13 @@ class Client:
                 await asyncio.sleep(0.05)
                 continue
             try:
-                host, port, origin = random.choice(self.places)
-                self.socket = await Socket.open(host, port, self.cookie, origin)
+                self.socket = await self._open()
                 self._forget()
+                self.pulse.asked("/chat")
                 self.socket.send("40/chat,")
                 while True:
                     text = await asyncio.wait_for(self.socket.read(), UNHEARD)
+                    self.pulse.heard()
                     self._packet(text)
                     if self.caught_up:
                         tries = 0
@@ -141,10 +216,23 @@ class Client:
             for answer in self.answers.values():
                 answer.cancel()
             self.answers, self.socket = {}, None
+            self.pulse.ended()
             tries += 1
-            away = self.come_back_at - time.monotonic() + random.random()
-            await asyncio.sleep(max(away, jitter(tries, 0.5, 8)) * self.crowd.haste)
+            away = self.come_back_at - time.monotonic() + random.random() * 0.2
+            pause = jitter(tries, 0.5, 8 if tries > 10 else 1.5, least=0.1)
+            await asyncio.sleep(max(away, pause) * self.crowd.haste)
         self.online.clear()
+
+    async def _open(self):
+        """A Socket to any of the places. Where nobody listens is passed over, as what stands before servers does."""
+        for *place, origin in random.sample(self.places, len(self.places)):
+            self.place = place
+            try:
+                return await Socket.open(*self.place, self.cookie, origin)
+            except Lost as lost:
+                if not isinstance(lost.__cause__, ConnectionRefusedError):
+                    raise
+        raise Lost("nobody listens")
 
     def _packet(self, text):
         if text[:9] == b"42/chat,[":
@@ -160,6 +248,7 @@ class Client:
         elif text[:8] == b"43/chat,":
             number, _, answer = text[8:].partition(b"[")
             waiting = self.answers.pop(int(number), None)
+            self.pulse.settled(int(number))
             answer = orjson.loads(b"[" + answer)[0]
             if int(number) in self.asked.values():
                 self._resumed(int(number), answer)
@@ -167,6 +256,8 @@ class Client:
                 waiting.set_result(answer)
         elif text == b"2":
             self.socket.send("3")
+        elif text[:8] == b"40/chat,":
+            self.pulse.settled("/chat")
         elif text[:8] in (b"44/chat,", b"41/chat,"):
             self.revoked = b"unauthorized" in text
             raise Lost(text)
@@ -174,16 +265,19 @@ class Client:
     def _emit(self, event, payload):
         self.ids += 1
         self.socket.send(f"42/chat,{self.ids}{json.dumps([event, payload])}")
+        self.pulse.asked(self.ids, RESUME_PATIENCE if event == "resume" else PATIENCE)
         return self.ids
 
     async def ask(self, event, payload):
         """The acknowledgement, or None when the connection ended or nobody answered in time."""
         await self.online.wait()
         answer = asyncio.get_running_loop().create_future()
-        self.answers[self._emit(event, payload)] = answer
+        number = self._emit(event, payload)
+        self.answers[number] = answer
         try:
             return await asyncio.wait_for(answer, ANSWER_WITHIN)
         except (TimeoutError, asyncio.CancelledError):
+            self.pulse.settled(number)
             return None
 
     # ---- the client rule

@@ -113,7 +113,7 @@ def _partitions(world, namespace, size):
                 with namespace.losing(*loss.pop("matches"), **loss):
                     crowd.wait(seconds)
                 crowd.mark(name)
-                crowd.wait(size.of(1, 45))  # who hears nothing gives up after 37 s; what waits for TCP, later
+                crowd.wait(size.of(1, 15))  # and then all is as before
     finally:
         proxy.close()
     for name, healed in crowd.marks:

@@ -6,7 +6,10 @@ in time that was missed is written down, and no more: other programs may have ha
 
 import argparse
 import json
+import os
+import statistics
 import sys
+import threading
 import time
 from contextlib import redirect_stdout
 from datetime import date
@@ -32,16 +35,15 @@ def main():
         broken = [try_one(fault, asked, worlds) for fault in wanted]
     finally:
         worlds.close()
-    write_page()
     sys.exit(any(broken))
 
 
 def try_one(fault, asked, worlds):
     """Carry one out, and keep what was found. Returns what was broken."""
-    began = time.monotonic()
+    began, busy = time.monotonic(), Busy()
     print(fault, end=" … ", flush=True)
     try:
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), busy:
             outcome = worlds.run(fault, Size(long=not asked.short, seconds=asked.seconds))
         found = {"figures": outcome.figures, "broken": outcome.broken, "missed": outcome.missed}
     except Exception as error:
@@ -52,8 +54,28 @@ def try_one(fault, asked, worlds):
             "missed": [],
         }
     print(f"{time.monotonic() - began:.0f} s: {found['broken'] or 'holds'}{found['missed'] or ''}", flush=True)
+    found["under"] = f"{'short, ' if asked.short else ''}{time.monotonic() - began:.0f} s, load {busy.mean:.1f}"
     keep(fault, asked, found)
     return found["broken"]
+
+
+class Busy:
+    """How many wanted a processor meanwhile, on average: ours and all others."""
+
+    def __enter__(self):
+        self.seen, self.enough = [os.getloadavg()[0]], threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def __exit__(self, *_):
+        self.enough.set()
+
+    def _watch(self):
+        while not self.enough.wait(5):
+            self.seen.append(os.getloadavg()[0])
+
+    @property
+    def mean(self):
+        return statistics.mean(self.seen)
 
 
 def arguments():
@@ -67,7 +89,7 @@ def arguments():
 
 
 def keep(fault, asked, found):
-    """Results stay until the same fault is tried again in the same way."""
+    """What was found, in full beside the benchmarks' results, and as a row of the page."""
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     how = f"{fault.database or asked.database}{', gevent' if asked.async_mode == 'gevent' else ''}"
     told = {"title": fault.title, "target": fault.target, "how": how, "day": date.today().isoformat()}
@@ -75,25 +97,26 @@ def keep(fault, asked, found):
         told | {"short": asked.short, "machine": facts(RESULTS.parent)} | found
     )
     RESULTS.write_text(json.dumps(kept, indent=1, default=str))
+    write_page(fault, how, found)
 
 
-def write_page():
+def write_page(fault, how, found):
+    """Rows of faults that were not tried again stay as they are."""
     text = PAGE.read_text()
     begin, end = "<!-- found: written by `make faults` -->\n", "<!-- found: end -->"
     head, _, rest = text.partition(begin)
-    rows = ["| fault | on | promises | bounds in time | figures |", "| --- | --- | --- | --- | --- |"]
-    kept = json.loads(RESULTS.read_text())
-    for name in sorted(kept):
-        r = kept[name]
-        figures = ", ".join(f"{k} {v}" for k, v in r["figures"].items())
-        holds = "; ".join(r["broken"]) or "hold"
-        missed = "; ".join(r["missed"]) or "kept"
-        rows.append(
-            f"| {name.split()[0]} {r['title']} | {r['how']} | {holds} | {missed} | {figures} |".replace("\n", " ")
-        )
-    rows += ["", "Elsewhere or not yet:", ""]
-    rows += [f"- {number} {what}: {where}" for number, (what, where) in ELSEWHERE.items()]
-    PAGE.write_text(head + begin + "\n".join(rows) + "\n" + end + rest.partition(end)[2])
+    table, _, tail = rest.partition(end)
+    rows = {tuple(line.split(" | ")[:2]): line for line in table.splitlines()[2:] if line.startswith("| ")}
+    figures = ", ".join(f"{k} {v}" for k, v in found["figures"].items())
+    holds, missed = "; ".join(found["broken"]) or "hold", "; ".join(found["missed"]) or "kept"
+    cells = [str(fault), how, found["under"], holds, missed, figures]
+    row = f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |".replace("\n", " ")
+    rows[tuple(row.split(" | ")[:2])] = row
+    lines = ["| fault | on | it took | promises | bounds in time | figures |", "| --- | --- | --- | --- | --- | --- |"]
+    lines += [rows[name] for name in sorted(rows)]
+    lines += ["", "Elsewhere or not yet:", ""]
+    lines += [f"- {number} {what}: {where}" for number, (what, where) in ELSEWHERE.items()]
+    PAGE.write_text(head + begin + "\n".join(lines) + "\n" + end + tail)
 
 
 if __name__ == "__main__":

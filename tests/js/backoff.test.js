@@ -18,6 +18,13 @@ test("success begins again with short pauses", () => {
   assert.equal(backoff.next(), 2000)
 })
 
+test("the first tries follow each other soon, and may be at once", () => {
+  const options = { base: 500, least: 100, eagerly: 3, soon: 1500, cap: 8000 }
+  const longest = [1, 2, 3, 4, 5].map((tries) => jitter(tries, { ...options, random: () => 1 }))
+  assert.deepEqual(longest, [1000, 1500, 1500, 8000, 8000])
+  assert.equal(jitter(5, { ...options, random: () => 0 }), 100)
+})
+
 test("three resets a minute, then a person decides", async () => {
   const clock = new Clock()
   const resets = new Resets({ clock })

@@ -9,7 +9,7 @@ def goodbyes(app, live, alice):
     return [bye["after_ms"] for tab in tabs for bye in tab.received("bye") if bye["reason"] == "restart"]
 
 
-@pytest.mark.parametrize(("queue", "longest"), [("", 8000), ("redis://localhost:6379/0", 2000)])
+@pytest.mark.parametrize(("queue", "longest"), [("", 8000), ("redis://localhost:6379/0", 200)])
 def test_clients_come_back_sooner_when_other_processes_are_there_to_take_them(app, live, alice, queue, longest):
     object.__setattr__(app.config["PARLEY"], "message_queue_url", queue)
     waits = goodbyes(app, live, alice)

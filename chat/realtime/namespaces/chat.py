@@ -41,6 +41,7 @@ class ChatNamespace(BaseNamespace):
     def arrive(self, sid, environ, auth=None):
         """A connection stands on a session: on that of a browser, or on a token that the client names."""
         live = self.live
+        live.pace.turn()
         with live.app.app_context():
             token = self._credential(environ, auth)
             while True:

@@ -1,8 +1,12 @@
 import { Manager } from "socket.io-client"
 import { Backoff } from "parley/models/backoff"
+import { Pulse } from "parley/models/pulse"
 
 const ANSWER_WITHIN = 10_000
+const RESUMES_WITHIN = 60_000 // thousands may ask at the same time, and to ask again would only make the line longer
+const RESUME_IN_SILENCE = 12_000
 const CONNECTS_WITHIN = 4000
+const REACHES_WITHIN = 3000
 const RESTART_TAKES = 30_000
 const PATIENCE = 3 // websockets that cannot be had while the server answers: then an event stream does
 const EVENTS = ["hello", "message", "member", "room", "me", "site", "tick", "subscribed", "reset", "gone"]
@@ -11,11 +15,14 @@ const PRESENCE_EVENTS = ["typing", "presence"]
 // The one socket of this tab, with its two namespaces, or the event stream that stands in for it. It lives as long as the
 // tab and survives every visit. Coming back is ours to pace: the server may say when, and a person may say now.
 export class Connection {
-  #backoff = new Backoff({ base: 500, cap: 8000 })
+  #backoff = new Backoff({ base: 500, least: 100, eagerly: 10, soon: 1500, cap: 8000 })
+  #pulse = new Pulse({ reaches: () => isReached(REACHES_WITHIN), dead: () => this.#giveUp() })
+  #arrived = () => {} // the server has let me in, or has not
   #timer = null
   #isWanted = false
   #comeBackAt = 0
   #failures = 0
+  #isProven = false // websockets have come through here before
   #events = null // instead of the socket, where none comes through
   state = "connecting" // connecting, online, offline, restarting
   heardAt = Date.now()
@@ -26,6 +33,7 @@ export class Connection {
     const manager = new Manager(location.origin, { path: "/socket.io/", transports: ["websocket"], reconnection: false, autoConnect: false, timeout: CONNECTS_WITHIN })
     this.chat = manager.socket("/chat")
     this.presence = manager.socket("/presence")
+    manager.on("open", () => { this.#heard(); this.#arrived = this.#pulse.asked() })
     manager.on("ping", () => this.#heard())
     manager.on("ping", () => this.on.pinged())
     this.chat.on("connect", () => this.#connected())
@@ -34,7 +42,7 @@ export class Connection {
     this.chat.on("bye", (payload) => this.#bye(payload))
     for (const name of EVENTS) this.chat.on(name, (payload) => { this.#heard(); this.on.event(name, payload) })
     this.presence.on("connect", () => this.on.presenceConnected())
-    for (const name of PRESENCE_EVENTS) this.presence.on(name, (payload) => this.on.presence(name, payload))
+    for (const name of PRESENCE_EVENTS) this.presence.on(name, (payload) => { this.#heard(); this.on.presence(name, payload) })
     addEventListener("online", () => { this.retry(); this.#events?.probe() })
     addEventListener("offline", () => this.#leave()) // else the socket hangs until a ping is missed, half a minute later
     addEventListener("pageshow", (event) => { if (event.persisted) this.retry() })
@@ -66,13 +74,22 @@ export class Connection {
   async ask(event, payload) {
     if (!this.isOnline) return null
     if (this.#events) return this.#events.ask(event, payload)
-    return this.chat.timeout(ANSWER_WITHIN).emitWithAck(event, payload).catch(() => null)
+    const [within, patience] = event === "resume" ? [RESUMES_WITHIN, RESUME_IN_SILENCE] : [ANSWER_WITHIN]
+    return this.#watched(patience, this.chat.timeout(within).emitWithAck(event, payload))
   }
 
-  // May be lost.
+  // May be lost. Whoever only reads notices by it that nobody hears them any more.
   tell(event, payload) {
     if (this.#events?.isOpen) this.#events.ask(event, payload)
-    else if (this.presence.connected) this.presence.volatile.emit(event, payload)
+    else if (this.presence.connected) this.#watched(undefined, this.presence.timeout(ANSWER_WITHIN).volatile.emitWithAck(event, payload))
+  }
+
+  async #watched(patience, asked) {
+    const answered = this.#pulse.asked(patience)
+    const answer = await asked.catch(() => null)
+    answered()
+    if (answer) this.#heard()
+    return answer
   }
 
   #attempt() {
@@ -84,6 +101,8 @@ export class Connection {
 
   #connected() {
     this.#heard()
+    this.#arrived()
+    this.#isProven ||= !this.#events
     this.#backoff.reset()
     this.#comeBackAt = this.#failures = 0
     this.#become("online")
@@ -95,8 +114,16 @@ export class Connection {
     this.on.disconnected()
   }
 
+  // Nothing comes through; whether the connection is there is no matter then.
+  #giveUp() {
+    const wasOnline = this.isOnline
+    this.#leave()
+    if (!wasOnline) this.#away()
+  }
+
   // The server may refuse a namespace, which is about me; everything else is about the way there.
   #failed(error) {
+    this.#arrived()
     if (!this.chat.active && this.#isWanted) {
       const code = error.data?.code ?? error.message
       if (code !== "busy" && code !== "rate_limited") {
@@ -111,6 +138,7 @@ export class Connection {
 
   #away() {
     const isRestarting = this.state === "restarting" && Date.now() < this.#comeBackAt + RESTART_TAKES
+    this.#pulse.ended()
     this.#become(isRestarting ? "restarting" : "offline")
     this.#later()
   }
@@ -132,10 +160,15 @@ export class Connection {
     this.#events?.close()
   }
 
-  // Everything but websockets comes through: something on the way does not know them.
+  // Everything but websockets comes through: something on the way does not know them. If they have come through before, the
+  // network may just have come back, and they are tried once more.
   async #fallBack() {
-    const answer = await fetch("/healthz", { cache: "no-store" }).catch(() => null)
-    const { EventLine } = answer?.ok ? await import("parley/lib/event_line").catch(() => ({})) : {}
+    const isHere = await isReached(CONNECTS_WITHIN)
+    if (isHere && this.#isProven) {
+      this.#isProven = false
+      return this.retry()
+    }
+    const { EventLine } = isHere ? await import("parley/lib/event_line").catch(() => ({})) : {}
     if (!EventLine || this.#events || this.isOnline || !this.#isWanted) return
     this.#leave()
     this.#events = new EventLine({
@@ -170,7 +203,7 @@ export class Connection {
   #later() {
     if (!this.#isWanted) return
     clearTimeout(this.#timer)
-    const pause = Math.max(this.#backoff.next(), this.#comeBackAt - Date.now() + Math.random() * 1000)
+    const pause = Math.max(this.#backoff.next(), this.#comeBackAt - Date.now() + Math.random() * 200)
     this.#timer = setTimeout(() => this.#attempt(), pause)
   }
 
@@ -180,4 +213,9 @@ export class Connection {
     this.state = state
     this.on.state(state)
   }
+}
+
+async function isReached(within) {
+  const answer = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(within) }).catch(() => null)
+  return Boolean(answer?.ok)
 }

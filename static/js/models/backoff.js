@@ -1,6 +1,8 @@
-// How long to wait before trying again: full jitter, so that a thousand clients do not come back in the same moment.
-export function jitter(tries, { base = 1000, cap = 30_000, random = Math.random } = {}) {
-  return base + random() * (Math.min(cap, base * 2 ** Math.min(tries, 20)) - base)
+// How long to wait before trying again: full jitter, so that a thousand clients do not come back in the same moment. While
+// few tries have failed, `eagerly` of them, `soon` is the most.
+export function jitter(tries, { base = 1000, least = base, cap = 30_000, eagerly = 0, soon = cap, random = Math.random } = {}) {
+  const most = Math.min(tries > eagerly ? cap : soon, base * 2 ** Math.min(tries, 20))
+  return least + random() * (most - least)
 }
 
 export class Backoff {
