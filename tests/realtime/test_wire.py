@@ -29,6 +29,7 @@ WRONG = {
     wire.number: [None, "7", 7.5, 7.0, True, -1, 2**53, [], {}, float("inf")],
     wire.string: [None, 7, True, [], {}, ["a"]],
     wire.truth: [None, 0, 1, "true", [], {}],
+    wire.is_name: [7, True, [], {}, "", "two words", "x" * 65, "é"],
     wire.nothing_yet: [0, 1, "x", "", [1], {}, True],
     wire.cursors: [
         None, 7, "x", [], {"room:7": -1}, {"room:7": "1"}, {"room:7": 1.5}, {"room:7": True}, {"x" * 41: 1},
