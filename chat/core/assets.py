@@ -156,7 +156,8 @@ class Assets:
     def join_modules(self):
         """Put what the entry needs of our own into the entry, and say whether that was possible.
 
-        Modules of others stay apart, those that have to run before them, and those that are imported later, if at all.
+        Modules of others stay apart, those that have to run before them, and those that are imported later, if at all,
+        which take from the entry what it holds.
         """
         first = next((i for i, name in enumerate(self.order) if not is_own(name)), 0)
         apart = [name for i, name in enumerate(self.order) if i < first or not is_own(name)]
@@ -164,16 +165,21 @@ class Assets:
             texts = {name: (self.folder / name).read_text() for name in self.order}
             later = [file_name(bare) for text in texts.values() for bare in LATER.findall(text)]
             for name in later:
-                if name not in self.by_name or name in self.order or self.imported_by(name):
-                    raise Unjoinable(f"{name} comes later, but is missing, needed at once, or needs others.")
-            entry = make(ENTRY, joined(texts, apart).encode())
+                if name not in self.by_name or name in self.order or not set(self.imported_by(name)) <= texts.keys():
+                    raise Unjoinable(f"{name} comes later, but is missing, needed at once, or needs what is not there.")
+            given = {name: f"_m{number}" for number, name in enumerate(texts)}
+            taken = {target for name in later for target in self.imported_by(name)} - {*apart}
+            entry = joined(texts, apart, [given[name] for name in given if name in taken])
+            for name in later:
+                text = IMPORT.sub(lambda match: from_entry(match, given, taken), (self.folder / name).read_text())
+                self.by_name[name] = make(name, slim(text).encode())
         except Unjoinable as reason:
             log.warning("Modules are sent one by one: %s", reason)
             return False
         self.by_name = {
             name: asset for name, asset in self.by_name.items() if not is_own(name) or name in (*apart, *later)
         }
-        self.by_name[ENTRY] = entry
+        self.by_name[ENTRY] = make(ENTRY, entry.encode())
         return True
 
 
@@ -203,8 +209,18 @@ def joined_sheets(paths):
     return "\n".join(line.strip() for line in text.splitlines() if line.strip()).encode() + b"\n"
 
 
-def joined(modules, apart):
+def from_entry(match, given, taken):
+    """An import of a module that is in the entry, as one that takes it from there. Raises Unjoinable."""
+    what, source = match[1], file_name(match[2])
+    if source not in taken:
+        return match[0]
+    constant = constants(what, given[source], None)
+    return "\n".join([f'import {{ {given[source]} }} from "{bare_name(ENTRY)}"', *constant])
+
+
+def joined(modules, apart, exported=()):
     """One module that does what `modules` ({name: text}, in the order they run) do; `apart` are imported, not copied.
+    It exports the modules that are `exported`, by the names they have in it.
 
     Each becomes a function that is called at once and returns what the module exports: the same thing as long as no two
     import each other and nobody exports what changes later. Raises Unjoinable where it might not be.
@@ -230,6 +246,8 @@ def joined(modules, apart):
         body = EXPORT.sub(lambda match: "const _default = " if not match["name"] else "", IMPORT.sub("", text))
         exports[name] = own
         parts += [f"const {given[name]} = (() => {{", *taken, slim(body), f"return {{ {', '.join(own)} }}", "})()"]
+    if exported:
+        parts.append(f"export {{ {', '.join(exported)} }}")
     return "\n".join(line for part in parts for line in part.splitlines() if line) + "\n"
 
 

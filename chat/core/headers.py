@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from flask import current_app, request
 
 PERMISSIONS = "accelerometer=(), camera=(), geolocation=(), gyroscope=(), microphone=(), payment=(), usb=()"
-NO_DOCUMENT = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"  # of a file that no page consists of
+NO_DOCUMENT = "default-src 'none'; frame-ancestors 'none'"  # of a file that no page consists of
 YEAR_SECONDS = 31_536_000
 
 

@@ -5,19 +5,12 @@ import "parley/lib/theme"
 import "parley/lib/dialogs"
 import { live } from "parley/lib/live"
 import { localise } from "parley/lib/time"
-import ClipboardController from "parley/controllers/clipboard_controller"
-import CodesController from "parley/controllers/codes_controller"
 import ComposerController from "parley/controllers/composer_controller"
 import FlashController from "parley/controllers/flash_controller"
-import JumpController from "parley/controllers/jump_controller"
 import LiveController from "parley/controllers/live_controller"
 import MessageController from "parley/controllers/message_controller"
-import PasskeyController from "parley/controllers/passkey_controller"
-import PasswordController from "parley/controllers/password_controller"
 import RoomController from "parley/controllers/room_controller"
 import SidebarController from "parley/controllers/sidebar_controller"
-import WaitController from "parley/controllers/wait_controller"
-import WatchController from "parley/controllers/watch_controller"
 
 document.documentElement.classList.add("js")
 
@@ -29,19 +22,34 @@ for (const [name, controller] of Object.entries({
   room: RoomController,
   message: MessageController,
   composer: ComposerController,
-  clipboard: ClipboardController,
   flash: FlashController,
-  jump: JumpController,
-  codes: CodesController,
-  passkey: PasskeyController,
-  password: PasswordController,
-  wait: WaitController,
-  watch: WatchController,
 })) application.register(name, controller)
 application.start()
 
+// What no room needs comes with the first page that does; what goes to another room, when it is opened.
+const LATER = {
+  clipboard: () => import("parley/controllers/clipboard_controller"),
+  codes: () => import("parley/controllers/codes_controller"),
+  jump: () => import("parley/controllers/jump_controller"),
+  passkey: () => import("parley/controllers/passkey_controller"),
+  password: () => import("parley/controllers/password_controller"),
+  wait: () => import("parley/controllers/wait_controller"),
+  watch: () => import("parley/controllers/watch_controller"),
+}
+
+function bring() {
+  for (const [name, load] of Object.entries(LATER)) {
+    const isNeeded = document.querySelector(`[data-controller~=${name}]${name === "jump" ? "[open]" : ""}`)
+    if (!isNeeded) continue
+    delete LATER[name]
+    load().then((module) => application.register(name, module.default)).catch(() => { LATER[name] = load })
+  }
+}
+
+document.addEventListener("parley:open", () => bring(), true)
 document.addEventListener("turbo:load", () => {
   localise(document)
+  bring()
   if (!document.querySelector("[data-controller~=live]")) live.leave()
 })
 setInterval(() => localise(document), 60_000)

@@ -178,7 +178,7 @@ def test_what_cannot_be_joined_for_certain_is_sent_module_by_module(folder, line
 
 
 def test_what_is_imported_later_stays_apart(folder):
-    (folder / "js/rare.js").write_text("export const rare = 1\n")
+    (folder / "js/rare.js").write_text('import "@hotwired/stimulus"\nexport const rare = 1\n')
     with open(folder / "js/models/stream.js", "a") as file:
         file.write('async function find() { return import("parley/rare") }\n')
 
@@ -190,8 +190,22 @@ def test_what_is_imported_later_stays_apart(folder):
     assert b"export const rare" in found.by_name["js/rare.js"].body
 
 
-@pytest.mark.parametrize("rare", [None, 'import { gap } from "parley/models/gap"\n', 'import "@hotwired/stimulus"\n'])
-def test_what_is_imported_later_needs_nothing_else_or_all_is_sent_module_by_module(folder, rare):
+def test_what_is_imported_later_takes_from_the_entry_what_that_holds(folder):
+    (folder / "js/rare.js").write_text('import { gap as hole } from "parley/models/gap"\nexport const rare = hole()\n')
+    with open(folder / "js/models/stream.js", "a") as file:
+        file.write('async function find() { return import("parley/rare") }\n')
+
+    found = assets.Assets(folder)
+
+    assert found.is_joined
+    assert found.by_name["js/app.js"].body.decode().splitlines()[-1] == "export { _m1 }"
+    assert found.by_name["js/rare.js"].body.decode().splitlines() == [
+        'import { _m1 } from "parley/app"', "const { gap: hole } = _m1", "export const rare = hole()",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rare", [None, 'import { far } from "parley/far"\n', 'import "socket.io-client"\n'])
+def test_what_is_imported_later_needs_what_is_there_or_all_is_sent_module_by_module(folder, rare):
     if rare:
         (folder / "js/rare.js").write_text(rare)
     with open(folder / "js/models/stream.js", "a") as file:

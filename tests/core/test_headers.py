@@ -34,7 +34,7 @@ def test_files_are_promised_over_tls_too_and_are_no_document(headers_of):
     headers = headers_of("/static/accent-205.css", BASE_URL="https://chat.example.org")
 
     assert headers["Strict-Transport-Security"] == "max-age=31536000"
-    assert headers["Content-Security-Policy"] == "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
 def test_the_names_below_are_promised_when_the_operator_says_so(headers_of):

@@ -2,7 +2,7 @@ import { Clock } from "./parley.js"
 import assert from "node:assert/strict"
 import test from "node:test"
 
-const { Typists, Typing } = await import("parley/models/presence")
+const { Present, Typists, Typing } = await import("parley/models/presence")
 
 test("who writes is shown for six seconds after they were last heard of", async () => {
   const clock = new Clock()
@@ -39,4 +39,36 @@ test("my own lease is renewed at half time, not with each key", async () => {
   typing.stopped()
   typing.stopped()
   assert.deepEqual(sent, [true, true, false])
+})
+
+function present() {
+  const page = { 1: "online", 2: "online", 3: "away" } // as the server drew it, a while ago
+  const all = (stateOf) => { for (const user of Object.keys(page)) page[user] = stateOf(Number(user)) }
+  return { page, present: new Present({ changed: (user, state) => { page[user] = state }, all }) }
+}
+
+test("whoever the server does not name when one arrives has left, though the page still shows them", async () => {
+  const { page, present: people } = present()
+  const arrived = people.arrived(Promise.resolve({ ok: true }))
+  people.set(1, "away")
+  await arrived
+  assert.deepEqual(page, { 1: "away", 2: "offline", 3: "offline" })
+  people.set(2, "online")
+  people.set(1, "offline")
+  page[1] = "online" // another page, which the server drew before that
+  page[3] = "away"
+  people.redraw()
+  assert.deepEqual(page, { 1: "offline", 2: "online", 3: "offline" })
+})
+
+test("nobody is said to have left before the server has answered, and answered this connection", async () => {
+  const { page, present: people } = present()
+  people.redraw()
+  await people.arrived(Promise.resolve(null))
+  people.redraw()
+  const [earlier, later] = [people.arrived(Promise.resolve({ ok: true })), people.arrived(new Promise(() => {}))]
+  await earlier
+  people.redraw()
+  assert.deepEqual(page, { 1: "online", 2: "online", 3: "away" })
+  assert.ok(later)
 })

@@ -13,6 +13,7 @@ export default class extends Controller {
   connect() {
     this.element.addEventListener("parley:open", () => this.#open())
     this.listTarget.addEventListener("click", (event) => this.#choose(event.target.closest("[role=option]")))
+    if (this.element.open) this.find() // it is what this was loaded for
   }
 
   close() { this.element.close() }

@@ -1,4 +1,5 @@
 import { Manager } from "socket.io-client"
+import { newKey } from "parley/lib/key"
 import { Backoff } from "parley/models/backoff"
 import { Pulse } from "parley/models/pulse"
 
@@ -79,9 +80,9 @@ export class Connection {
   }
 
   // May be lost. Whoever only reads notices by it that nobody hears them any more.
-  tell(event, payload) {
-    if (this.#events?.isOpen) this.#events.ask(event, payload)
-    else if (this.presence.connected) this.#watched(undefined, this.presence.timeout(ANSWER_WITHIN).volatile.emitWithAck(event, payload))
+  async tell(event, payload) {
+    if (this.#events?.isOpen) return this.#events.ask(event, payload)
+    return this.presence.connected ? this.#watched(undefined, this.presence.timeout(ANSWER_WITHIN).volatile.emitWithAck(event, payload)) : null
   }
 
   async #watched(patience, asked) {
@@ -171,7 +172,7 @@ export class Connection {
     const { EventLine } = isHere ? await import("parley/lib/event_line").catch(() => ({})) : {}
     if (!EventLine || this.#events || this.isOnline || !this.#isWanted) return
     this.#leave()
-    this.#events = new EventLine({
+    this.#events = new EventLine(newKey(), {
       opened: () => { this.#connected(); this.on.presenceConnected() },
       event: (name, payload) => {
         this.#heard()

@@ -1,5 +1,3 @@
-import { newKey } from "parley/lib/key"
-
 // What a websocket does, over an event stream and requests: for networks that let no websocket through. Loaded when needed.
 const ANSWER_WITHIN = 10_000
 const SILENCE = 40_000 // the server says something every 15 s
@@ -7,14 +5,14 @@ const PROBE_EVERY = 120_000
 const PROBE_TAKES = 4000
 
 export class EventLine {
-  #name = newKey() // of this tab's stream, for requests about it
   #request = null
   #probing = null
   isOpen = false
 
-  // on  {opened(), event(name, payload), pinged(), closed(code), freed()}; freed: a websocket comes through after all
-  constructor(on) {
-    this.on = on
+  // name  of this tab's stream, for requests about it
+  // on    {opened(), event(name, payload), pinged(), closed(code), freed()}; freed: a websocket comes through after all
+  constructor(name, on) {
+    Object.assign(this, { name, on })
     this.#probing = setInterval(() => this.probe(), PROBE_EVERY)
   }
 
@@ -24,7 +22,7 @@ export class EventLine {
     let code = null
     try {
       const headers = { Accept: "text/event-stream" }
-      const answer = await fetch(`/api/v1/events?presence=${this.#name}`, { headers, cache: "no-store", signal: request.signal })
+      const answer = await fetch(`/api/v1/events?presence=${this.name}`, { headers, cache: "no-store", signal: request.signal })
       if (answer.ok) await this.#follow(answer.body.getReader(), request)
       else code = (await answer.json()).code
     } catch { /* it ends like that, or never began: what follows is the same */ }
@@ -47,7 +45,7 @@ export class EventLine {
   // The answer, as a websocket would be given it; null when there was none.
   async ask(event, payload) {
     const headers = { "Content-Type": "application/json", "X-CSRFToken": document.querySelector("meta[name=csrf-token]").content }
-    const body = JSON.stringify(event === "here" ? { ...payload, presence: this.#name } : payload)
+    const body = JSON.stringify(event === "here" ? { ...payload, presence: this.name } : payload)
     const request = { method: "POST", headers, body, signal: AbortSignal.timeout(ANSWER_WITHIN) }
     return fetch(`/api/v1/do/${event}`, request).then((answer) => answer.json()).catch(() => null)
   }

@@ -2,14 +2,14 @@ import { Outbox } from "parley/models/outbox"
 import { isLost, Refusals } from "parley/models/refusals"
 import { Resets } from "parley/models/resets"
 import { Session } from "parley/models/session"
-import { Typists } from "parley/models/presence"
+import { Present, Typists } from "parley/models/presence"
 import { copy } from "parley/lib/clipboard"
 import { Connection } from "parley/lib/connection"
 import { locked } from "parley/lib/locks"
 import { memory } from "parley/lib/memory"
 import { OutboxStore } from "parley/lib/outbox_store"
 import { redrawCommunity } from "parley/lib/community_on_page"
-import { redrawPerson, redrawPresence } from "parley/lib/people_on_page"
+import { redrawEveryPresence, redrawPerson, redrawPresence } from "parley/lib/people_on_page"
 import { forgetPages, goTo, readPlace, refresh, restart, signIn } from "parley/lib/page"
 import { fragment, page as parsePage } from "parley/lib/html"
 import { resizeRoom } from "parley/lib/room_on_page"
@@ -35,7 +35,7 @@ class Live {
       connected: () => { this.session.connected(); this.outbox.connected() },
       disconnected: () => { this.session.disconnected(); this.outbox.disconnected(); this.typists.clear() },
       event: (name, payload) => this.session.receive(name, payload),
-      presenceConnected: () => this.here(),
+      presenceConnected: () => this.present.arrived(this.here()),
       presence: (name, payload) => this.#receivePresence(name, payload),
       pinged: () => this.here(),
       refused: () => this.#refused(),
@@ -62,6 +62,7 @@ class Live {
         status: () => this.bar?.draw(),
       },
     })
+    this.present = new Present({ changed: redrawPresence, all: redrawEveryPresence })
     this.typists = new Typists({ changed: (room) => this.room?.id === room && this.room.drawTypists() })
     const channel = new BroadcastChannel("parley-outbox")
     this.outbox = new Outbox({
@@ -94,6 +95,7 @@ class Live {
     this.#loading.clear()
     this.isStuck = false
     this.session.adopt(page)
+    this.present.redraw()
     if (isAnother) this.outbox.open(page.me)
     this.connection.open()
   }
@@ -107,11 +109,11 @@ class Live {
   // Which room of mine is on screen, and whether somebody looks at it. A lease: renewed at half time, also by the server's pings,
   // since browsers slow the clocks of hidden tabs.
   here() {
-    this.connection.tell("here", { active: !document.hidden, room: this.room?.isMember ? this.room.id : null })
+    return this.connection.tell("here", { active: !document.hidden, room: this.room?.isMember ? this.room.id : null })
   }
 
   #receivePresence(name, { room, user, on, state }) {
-    if (name === "presence") return redrawPresence(user, state)
+    if (name === "presence") return this.present.set(user, state)
     if (user !== this.#me && !this.session.blocks.hides(user)) this.typists.set(room, user, on)
   }
 

@@ -37,9 +37,15 @@ function initials(name) {
 }
 
 export function redrawPresence(user, state, root = document) {
-  for (const dot of root.querySelectorAll(`[data-person-presence="${user}"]`)) {
-    dot.className = `avatar__presence${state === "online" ? "" : ` avatar__presence--${state}`}`
-  }
+  for (const dot of root.querySelectorAll(`[data-person-presence="${user}"]`)) draw(dot, state)
+}
+
+export function redrawEveryPresence(stateOf, root = document) {
+  for (const dot of root.querySelectorAll("[data-person-presence]")) draw(dot, stateOf(Number(dot.dataset.personPresence)))
+}
+
+function draw(dot, state) {
+  dot.className = `avatar__presence${state === "online" ? "" : ` avatar__presence--${state}`}`
 }
 
 export function nameOf(user) {

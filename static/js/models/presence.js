@@ -52,3 +52,35 @@ export class Typing {
     this.#until = 0
   }
 }
+
+// Who is here. The server names everybody who is when a connection arrives, and every change from then on; only what it
+// has not said when it answers is known to be nobody. While there is no connection what was known stays.
+export class Present {
+  #states = new Map()
+  #arrival = 0
+  #isWhole = false
+
+  // changed(user, state) for one;  all(stateOf) for everybody on the page
+  constructor({ changed, all }) { Object.assign(this, { changed, all }) }
+
+  // answered: a promise of what the server said after it had named everybody, null if it said nothing
+  async arrived(answered) {
+    const arrival = ++this.#arrival
+    this.#states.clear()
+    this.#isWhole = false
+    if (!await answered || arrival !== this.#arrival) return
+    this.#isWhole = true
+    this.redraw()
+  }
+
+  set(user, state) {
+    if (state === "offline") this.#states.delete(user)
+    else this.#states.set(user, state)
+    this.changed(user, state)
+  }
+
+  // A page came, perhaps drawn a while ago.
+  redraw() {
+    if (this.#isWhole) this.all((user) => this.#states.get(user) ?? "offline")
+  }
+}
