@@ -42,7 +42,8 @@ def add_security_headers(response):
     if settings.secure:
         subdomains = "; includeSubDomains" if settings.hsts_subdomains else ""
         headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}{subdomains}"
-    if request.blueprint == "static":  # they bring their own policy, and there are many of them
+    # Files bring their own policy, and there are many of them. What says that there is none is a page like others.
+    if request.blueprint == "static" and "Content-Security-Policy" in headers:
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return response

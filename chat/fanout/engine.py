@@ -57,7 +57,7 @@ class Engine(engineio.Server):
             self.counted["refused"] += 1
             status, code, message, *headers = refusal
             body = orjson.dumps({"ok": False, "code": code, "message": message})
-            start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *headers])
+            start_response(status, [*_OF_REFUSALS, ("Content-Length", str(len(body))), *headers])
             return [body]
         key = environ["HTTP_SEC_WEBSOCKET_KEY"].encode("latin-1")
         transport = Transport(self, self.generate_id())
@@ -174,6 +174,11 @@ class Engine(engineio.Server):
             self.loop.sleep(0.02)
 
 
+_OF_REFUSALS = (
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 _SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 
 

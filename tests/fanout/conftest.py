@@ -85,11 +85,12 @@ class World:
             "server.handover": handover,
             **environ,
         }
-        self.body = b"".join(self.engine.handle_request(asked, lambda status, headers: said.append(status)))
+        self.body = b"".join(self.engine.handle_request(asked, lambda *start: said.append(start)))
         peer = Peer(theirs)
         peer.handover = handover
         self.peers.append(peer)
-        return (said[0] if said else None), handover, peer
+        status, self.headers = said[0] if said else (None, [])
+        return status, handover, peer
 
     def stranger(self, early=b""):
         """A connected client and its transport."""

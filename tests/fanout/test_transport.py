@@ -75,6 +75,12 @@ def test_what_is_no_websocket_of_ours_is_refused_and_keeps_nothing(world, enviro
     assert not world.engine.sockets and world.engine.counted["refused"] == 1
 
 
+def test_a_refusal_is_kept_by_nobody_and_taken_for_nothing_else(world):
+    world.shake(HTTP_UPGRADE="")
+
+    assert {("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")} <= set(world.headers)
+
+
 def test_the_application_may_refuse_before_anything_is_kept(world):
     world.engine.admit = lambda environ: ("403 Forbidden", "forbidden", "Not from there.")
 
