@@ -2,20 +2,33 @@
 
 Newer is what was sent after the answer to whoever revoked, so its transaction began after the other's commit. Whoever
 posts is on the server that the person is connected to, and the revocation comes over that one, or over the other.
+
+People follow in a window of their browser, programs over a websocket and an event stream at once, which both have to
+end. An access token that runs out is no commit: then newer is what was sent a second after its end, and "the other"
+process is where whoever posts is.
 """
 
 import re
 import select
+import socket
 import threading
 import time
 import uuid
 from contextlib import contextmanager, suppress
 from functools import partial
+from unittest.mock import patch
 
 import requests
 
-from chat.accounts.actions import assign_role, reactivate
+from chat.accounts import jwt
+from chat.accounts.actions import assign_role, make_token, pair_for_session, reactivate, renew
+from chat.accounts.actions.sessions import begin_session
+from chat.accounts.credentials import sid_of
+from chat.accounts.queries import live_session
 from chat.accounts.signed_in import cookie_name
+from chat.admin.moderation.actions import lift_suspension, unban_person
+from chat.site.queries import the_site
+from tests.events import Events
 from tests.factories import PASSWORD, person
 from tests.faults.table import fault
 from tests.faults.world import Outcome
@@ -25,6 +38,7 @@ from tests.system.wire import Gone, Wire
 TARGET = "0 newer frames; over within 2 s, on the same process and on another, the queue there and gone"
 BOUND = 2
 TOGETHER = 20
+BESIDE_CLOCKS = 1  # second after the end of an access token from which on nothing may come
 
 
 @fault("S03", "somebody is removed from a room", target=TARGET, instances=2)
@@ -45,6 +59,54 @@ def closed(world, size):
             reactivate(person("ada"), person(trial.username))
 
     return tried(world, size, revoke, is_over=has_ended("revoked"), afterwards=open_again)
+
+
+@fault("S03", "somebody is suspended", target=TARGET, instances=2)
+def suspended(world, size):
+    def revoke(browsers, trial):
+        browsers.ada.post(f"/people/{trial.username}/suspend", hours="24", reason="Flooding")
+
+    def let_in_again(trials):
+        for trial in trials:
+            lift_suspension(person("ada"), person(trial.username))
+
+    return tried(world, size, revoke, is_over=has_ended("revoked"), afterwards=let_in_again)
+
+
+@fault("S03", "somebody is banned", target=TARGET, instances=2)
+def banned(world, size):
+    def revoke(browsers, trial):
+        browsers.ada.post(f"/people/{trial.username}/ban", reason="Flooding", typed=trial.username)
+
+    def let_in_again(trials):
+        for trial in trials:
+            unban_person(person("ada"), person(trial.username))
+
+    return tried(world, size, revoke, is_over=has_ended("revoked"), afterwards=let_in_again)
+
+
+@fault("S03", "a token that somebody made is revoked", target=TARGET, instances=2)
+def token_revoked(world, size):
+    def revoke(browsers, trial):
+        cookie = browsers.server.cookie(trial.username)
+        browsers.of(cookie).post(f"/settings/tokens/{trial.session_id}/revoke")
+
+    return tried(world, size, revoke, is_over=has_ended("revoked"), trial=OfToken)
+
+
+@fault("S03", "a refresh token is used a second time", target=TARGET, instances=2)
+def family_revoked(world, size):
+    def revoke(browsers, trial):
+        sent = {"grant": "refresh_token", "refresh_token": trial.spent}
+        answer = requests.post(f"{browsers.server.url}/api/v1/token", json=sent, timeout=10)
+        assert answer.status_code == 401, answer.text
+
+    return tried(world, size, revoke, is_over=has_ended("revoked"), trial=OfProgram)
+
+
+@fault("S03", "an access token runs out", target=TARGET, instances=2)
+def ran_out(world, size):
+    return tried(world, size, None, is_over=has_ended("expired"), trial=OfShortToken)
 
 
 @fault("S03", "somebody signs out", target=TARGET, instances=2)
@@ -86,54 +148,153 @@ def another_role(world, size):
 
 
 class Trial:
-    """One person with one connection, who is to lose it. `at`: when the answer to whoever revoked was there."""
+    """One person in a window of their browser, who is to lose it.
+
+    at           when the answer to whoever revoked was there
+    first_newer  the first text that may not come any more
+    """
 
     def __init__(self, world, server, username, room):
         self.server, self.username, self.room, self.user_id = server, username, room, world.people[username]
-        self.cookie = server.cookie(username)
-        self.wire, self.seen, self.ended, self.at, self.first_newer = Wire(server, self.cookie), [], None, None, None
+        self.at = self.first_newer = None
+        self.lines = [Line(one) for one in self.opened(world)]
+
+    def opened(self, world):
+        self.cookie = self.server.cookie(self.username)
+        return [Wire(self.server, self.cookie)]
 
     def newer(self):
-        texts = [int(p["message"]["text"]) for _, event, p in self.seen if event == "message" and "message" in p]
-        return [text for text in texts if text >= self.first_newer]
+        said = [p["message"]["text"] for line in self.lines for _, event, p in line.seen if event == "message"]
+        return [text for text in map(int, said) if text >= self.first_newer]
 
 
-def was_removed(trial):
+class OfToken(Trial):
+    """A program of theirs with a token that they made, on both ways there are to follow."""
+
+    def opened(self, world):
+        token = self.server.act(self.made)  # which writes its own address into access tokens
+        return [Wire(self.server, None, origin="", token=token), EventWire(self.server, token)]
+
+    def made(self):
+        token, session = make_token(person(self.username), "bridge", scopes=["read"], days=1)
+        self.session_id = session.id
+        return token
+
+
+class OfProgram(OfToken):
+    """A program that they let in, which has renewed its access token once."""
+
+    def made(self):
+        someone = person(self.username)
+        pair = pair_for_session(someone, live_session(begin_session(someone)), scopes=["read"])
+        self.spent = pair.refresh_token
+        return renew(self.spent).access_token
+
+
+class OfShortToken(OfToken):
+    """The same, but its access token has a few seconds left."""
+
+    SECONDS = 6  # in which all who are watched together have to be connected
+
+    def made(self):
+        someone = person(self.username)
+        session = pair_for_session(someone, live_session(begin_session(someone)), scopes=["read"]).session
+        with patch.object(jwt, "LIFETIME_SECONDS", self.SECONDS):
+            token = jwt.issue(sid_of(session), someone.id, the_site().epoch)
+        self.ends_at = jwt.verified(token)["exp"]
+        return token
+
+
+class Line:
+    """One connection of a trial, and what came over it: [(when, event, payload)]."""
+
+    def __init__(self, wire):
+        self.wire, self.seen, self.ended = wire, [], None
+
+    def first(self, event, **fields):
+        """When that was heard; None when it was not."""
+        return next((at for at, name, p in self.seen if name == event and fields.items() <= p.items()), None)
+
+
+class EventWire:
+    """An event stream that is read when it is asked, as `Wire` is."""
+
+    def __init__(self, server, token):
+        self.alive, self.events = True, Events()
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        lines = ["GET /api/v1/events HTTP/1.0", f"Host: localhost:{server.port}", f"Authorization: Bearer {token}"]
+        self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        head = b""
+        while b"\r\n\r\n" not in head:
+            received = self.socket.recv(4096)
+            assert received, head
+            head += received
+        head, _, body = head.partition(b"\r\n\r\n")
+        assert b" 200 " in head.partition(b"\r\n")[0], head + body
+        self.events.feed(body)
+        self.socket.setblocking(False)
+
+    def take(self):
+        """What arrived since, as [(event, payload)]. Raises Gone when there is nothing and never will be."""
+        with suppress(BlockingIOError):
+            while data := self._received():
+                self.events.feed(data)
+            self.alive = False
+        taken, self.events.seen = self.events.seen, []
+        if not taken and not self.alive:
+            raise Gone
+        return taken
+
+    def _received(self):
+        try:
+            return self.socket.recv(65536)
+        except ConnectionError:
+            return b""
+
+    def drop(self):
+        self.socket.close()
+
+
+def was_removed(line):
     """When the connection heard that it is no member any more; None before."""
-    return next((at for at, event, p in trial.seen if event == "me" and p["change"] == "room_removed"), None)
+    return line.first("me", change="room_removed")
 
 
 def has_ended(reason):
     """When the connection was closed; None while it is open, and when nobody said why."""
-
-    def ended(trial):
-        said = any(event == "bye" and p["reason"] == reason for _, event, p in trial.seen)
-        return trial.ended if said else None
-
-    return ended
+    return lambda line: line.ended if line.first("bye", reason=reason) else None
 
 
-def tried(world, size, revoke, *, is_over, afterwards=lambda trials: None):
-    """So many trials each on the same process and on another, with the queue and without it."""
+def tried(world, size, revoke, *, is_over, trial=Trial, afterwards=lambda trials: None):
+    """So many trials each on the same process and on another, with the queue and without it.
+
+    revoke    revoke(browsers, trial) takes it away, over the server of those browsers; None: it ends by itself
+    is_over   is_over(line) → when that connection had lost it, or None
+    """
     outcome, count = Outcome(), size.of(5, 200)
     for queue in ("there", "gone"):
         with queue_is(world, queue):
             for where in ("same", "other"):
                 trials = []
                 for names in batches(world.people_needed(count)):
-                    some = trials_of(world, names, revoke, where, is_over)
-                    for trial in some:
+                    some = trials_of(world, names, partial(trial, world), revoke, where, is_over)
+                    for line in lines_of(some):
                         with suppress(Gone, OSError):
-                            trial.wire.drop()
+                            line.wire.drop()
                     world.act(partial(afterwards, some))
                     trials += some
-                took = [is_over(trial) - trial.at for trial in trials if is_over(trial)]
+                took = [is_over(line) - one.at for one in trials for line in one.lines if is_over(line)]
+                missing = [one.username for one in trials for line in one.lines if not is_over(line)]
                 name = f"{where}, queue {queue}"
-                outcome.never(f"newer frames ({name})", [n for trial in trials for n in trial.newer()])
-                outcome.never(f"never over ({name})", [t.username for t in trials if is_over(t) is None])
+                outcome.never(f"newer frames ({name})", [n for one in trials for n in one.newer()])
+                outcome.never(f"never over ({name})", missing)
                 outcome.within(f"over max ({name})", max(took, default=None), BOUND)
     outcome.figures["trials"] = 4 * count
     return outcome
+
+
+def lines_of(trials):
+    return [line for trial in trials for line in trial.lines]
 
 
 @contextmanager
@@ -154,48 +315,70 @@ def batches(names):
     return [names[start : start + TOGETHER] for start in range(0, len(names), TOGETHER)]
 
 
-def trials_of(world, names, revoke, where, is_over):
+def trials_of(world, names, trial, revoke, where, is_over):
     here, there = world.servers
     room = world.new_room(names)
-    trials = [Trial(world, here, name, room) for name in names]
+    trials = [trial(here if revoke or where == "same" else there, name, room) for name in names]
     browsers = Browsers(here if where == "same" else there)
-    writer, posted = Wire(here, here.cookie("ada")), 0
-    with watched(trials):
-        for trial in trials:
-            revoke(browsers, trial)
-            trial.at, trial.first_newer = time.monotonic(), posted
-            said = {"room": room, "text": str(posted), "key": str(uuid.uuid4())}
-            assert writer.call("message", said)["ok"]
-            writer.take()
-            posted += 1
+    writer = Writer(here, room)
+    with watched(lines_of(trials)):
+        if revoke is None:
+            come_to_their_end(trials, writer)
+        for one in trials if revoke else ():
+            revoke(browsers, one)
+            one.at, one.first_newer = time.monotonic(), writer.posted
+            writer.post()
         with suppress(AssertionError):
-            wait_until(lambda: all(map(is_over, trials)), seconds=2 * BOUND)
-        said = {"room": room, "text": str(posted), "key": str(uuid.uuid4())}  # once more, when all is over
-        assert writer.call("message", said)["ok"]
+            wait_until(lambda: all(map(is_over, lines_of(trials))), seconds=2 * BOUND)
+        writer.post()  # once more, when all is over
         threading.Event().wait(0.2)  # for what must not come
-    writer.drop()
+    writer.wire.drop()
     return trials
 
 
+def come_to_their_end(trials, writer):
+    """Post now and then until the last access token has run out, and a little longer."""
+    behind = time.time() - time.monotonic()
+    last = max(trial.ends_at for trial in trials)
+    while (moment := time.time()) < last + BOUND:
+        for trial in trials:
+            if trial.first_newer is None and moment > trial.ends_at + BESIDE_CLOCKS:
+                trial.at, trial.first_newer = trial.ends_at - behind, writer.posted
+        writer.post()
+        threading.Event().wait(0.1)
+
+
+class Writer:
+    """ada, who posts one number after the other."""
+
+    def __init__(self, server, room):
+        self.wire, self.room, self.posted = Wire(server, server.cookie("ada")), room, 0
+
+    def post(self):
+        said = {"room": self.room, "text": str(self.posted), "key": str(uuid.uuid4())}
+        assert self.wire.call("message", said)["ok"]
+        self.wire.take()
+        self.posted += 1
+
+
 @contextmanager
-def watched(trials):
-    """Reads what the trials' connections get, and notes when."""
+def watched(lines):
+    """Reads what comes over these connections, and notes when."""
     enough = threading.Event()
 
     def watch():
-        by_socket = {trial.wire.socket.sock: trial for trial in trials}
+        by_socket = {line.wire.socket.fileno(): line for line in lines}
         while not enough.is_set() and by_socket:
-            for sock in select.select(list(by_socket), [], [], 0.02)[0]:
-                trial = by_socket[sock]
+            for number in select.select(list(by_socket), [], [], 0.02)[0]:
+                line = by_socket[number]
                 try:
-                    got = trial.wire.take()
+                    got = line.wire.take()
                 except Gone:
-                    got, trial.ended = [], time.monotonic()
-                    del by_socket[sock]
-                trial.seen += [(time.monotonic(), *one) for one in got]
-                if not trial.wire.alive and trial.ended is None:
-                    trial.ended = time.monotonic()
-                    del by_socket[sock]
+                    got = []
+                line.seen += [(time.monotonic(), *one) for one in got]
+                if not line.wire.alive:
+                    line.ended = time.monotonic()
+                    del by_socket[number]
 
     thread = threading.Thread(target=watch)
     thread.start()

@@ -22,9 +22,10 @@ class Wire:
     """Opens /chat at `server` with a Cookie header. Raises Gone with the CONNECT_ERROR's data when that is refused.
 
     origin   None: as the server's own page sends it; "" sends none.
+    token    what a program proves itself with, in place of a cookie.
     """
 
-    def __init__(self, server, cookie, *, origin=None):
+    def __init__(self, server, cookie, *, origin=None, token=None):
         self.server = server
         self.ids, self.answers, self.inbox, self.alive = 0, {}, [], True
         # Python's client library asks for a host that the cookie is meant for; a header is all we need.
@@ -36,7 +37,7 @@ class Wire:
             header=[f"Cookie: {cookie}"] if cookie else [],
         )
         self._read()
-        self.socket.send("40/chat,")
+        self.socket.send(f"40/chat,{json.dumps({'token': token})}" if token else "40/chat,")
         deadline = time.monotonic() + 30
         while not self.answers.get("connected"):
             assert time.monotonic() < deadline, "the server does not answer"
