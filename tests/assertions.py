@@ -13,15 +13,17 @@ from chat.core.db import db
 class LiveClient:
     """A websocket client of one person, in process: what it sends is handled at once, what it gets is kept."""
 
-    def __init__(self, app, user, room=None, *, token=None):
+    def __init__(self, app, user, room=None, *, token=None, bearer=None):
         self.app, self.user_id = app, user and user.id
-        token = token or begin_session(user, address="127.0.0.1", user_agent="tests")
-        origin = app.config["PARLEY"].base_url
         self.socketio = app.extensions["live"].socketio
-        headers = {"Cookie": f"{cookie_name()}={token}", "Origin": origin}
-        self.client = self.socketio.test_client(app, namespace="/chat", headers=headers)
+        if bearer is None:
+            token = token or begin_session(user, address="127.0.0.1", user_agent="tests")
+            headers, auth = {"Cookie": f"{cookie_name()}={token}", "Origin": app.config["PARLEY"].base_url}, None
+        else:
+            headers, auth = {}, {"token": bearer}  # a program, which has neither
+        self.client = self.socketio.test_client(app, namespace="/chat", headers=headers, auth=auth)
         if self.client.is_connected("/chat"):
-            self.client.connect("/presence", headers=headers)
+            self.client.connect("/presence", headers=headers, auth=auth)
         if room is not None:
             self.emit("here", {"active": True, "room": room.id}, namespace="/presence")
         self.hello = next(iter(self.received("hello")), None) if self.connected else None

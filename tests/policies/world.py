@@ -12,10 +12,12 @@ from types import SimpleNamespace
 from PIL import Image
 
 from chat import create_app
+from chat.accounts import jwt
 from chat.accounts.actions import create_invite, create_user
 from chat.accounts.actions.sessions import begin_session, end_session
 from chat.accounts.avatars import KIND, SUFFIX
-from chat.accounts.models import Passkey
+from chat.accounts.credentials import PROGRAM, TOKEN, named_by, new_sid, new_token, sid_of, token_hash
+from chat.accounts.models import Passkey, Session
 from chat.accounts.passwords import hash_password
 from chat.accounts.queries import live_session
 from chat.accounts.signed_in import cookie_name
@@ -43,6 +45,13 @@ WERE_IN_THE_ROOM = {"GF": "member", "FM": "member", "FO": "owner"}
 ANSWERS = {"unauthorized": "L", "forbidden": "F", "not_found": "N", "invalid": "I", "conflict": "C"}
 
 
+# What programs show: (the kind of session, its scopes; None: all of them).
+SHOWN = {
+    "a token": (TOKEN, "read write"),
+    "a token to read": (TOKEN, "read"),
+    "a token to write": (TOKEN, "write"),
+    "an access token": (PROGRAM, None),
+}
 ENDS_AT_THE_DOOR = ("/setup", "/logout", "/login/cancel")  # for everybody
 
 
@@ -53,6 +62,7 @@ def role_of(actor):
 class World:
     """rooms   {kind: what is in it: ids by the names that tests/policies/ways.py uses}
     tokens   {actor: the value of their cookie}
+    bearers  {(actor, what a program of theirs shows): its value}; see SHOWN
     """
 
     def __init__(self, settings):
@@ -60,7 +70,7 @@ class World:
         self.app.testing = True
         self.app.config["WTF_CSRF_ENABLED"] = False
         self.live = self.app.extensions["live"]
-        self.rooms, self.people, self.tokens, self.sockets = {}, {}, {}, {}
+        self.rooms, self.people, self.tokens, self.bearers, self.sockets = {}, {}, {}, {}, {}
         with self.app.app_context():
             self._populate()
             self.epoch, self.cookie = the_site().epoch, cookie_name()
@@ -104,9 +114,29 @@ class World:
         for actor, someone in users.items():
             self.tokens[actor] = begin_session(someone, address="127.0.0.1", user_agent="tests")
         end_session(users["RV"], live_session(self.tokens["RV"]))
+        self._let_programs_in(users)
         with transaction():
             users["BN"].deactivated_at = now()
         self.users = {actor: someone.id for actor, someone in users.items()}
+
+    def _let_programs_in(self, users):
+        """Tokens of everybody, also of those who could not make one now: somebody may have had it before."""
+        moment = now()
+        for actor, someone in users.items():
+            for shown, (kind, scopes) in SHOWN.items():
+                value = new_token()
+                session = Session(
+                    kind=kind, name=shown, scopes=scopes, user_id=someone.id, created_at=moment, seen_at=moment,
+                    token_hash=token_hash(value) if kind == TOKEN else named_by(new_sid()),
+                    expires_at=moment + timedelta(days=7),
+                )  # fmt: skip
+                with transaction():
+                    db.session.add(session)
+                if kind == PROGRAM:
+                    value = jwt.issue(sid_of(session), someone.id, the_site().epoch)
+                self.bearers[actor, shown] = value
+                if actor == "RV":
+                    end_session(someone, session)
 
     def _leave_general(self, users):
         """Nobody of this world is in a room that all are in: guests would know everybody by it."""
@@ -196,14 +226,19 @@ class World:
 
     # ---- the ways in ------------------------------------------------------------------------------------------------
 
-    def take(self, way, actor, things):
-        """Go this way as this actor: (letter of the matrix, what was answered as text)."""
+    def take(self, way, actor, things, *, shown=None):
+        """Go this way as this actor: (letter of the matrix, what was answered as text).
+
+        shown   one of SHOWN, for a program of theirs
+        """
         fields = {name: filled(value, things) for name, value in way.fields.items()}
         if way.how == "socket":
-            return self._by_socket(way.where, actor, fields)
+            return self._by_socket(way.where, actor, fields, shown)
         path = way.where if way.how == "do" else filled(way.where, things)
         browser = self.app.test_client()
-        if actor in self.tokens:
+        if shown:
+            browser.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.bearers[actor, shown]}"
+        elif actor in self.tokens:
             browser.set_cookie(self.cookie, self.tokens[actor])
         if way.how == "do":
             answer = browser.post(f"/api/v1/do/{path}", data=dumps(fields), content_type="application/json")
@@ -231,13 +266,15 @@ class World:
             function()
             db.session.remove()
 
-    def socket(self, actor):
-        """The open window of an actor, kept until something changes; None when they may not connect."""
-        if actor not in self.sockets:
+    def socket(self, actor, shown=None):
+        """The open window of an actor, or connection of a program of theirs, kept until something changes; None when
+        they may not connect."""
+        if (actor, shown) not in self.sockets:
+            token = self.tokens.get(actor, "x" * 43) if shown is None else None
             with self.app.app_context():
-                client = LiveClient(self.app, None, token=self.tokens.get(actor, "x" * 43))
-            self.sockets[actor] = client if client.connected else None
-        return self.sockets[actor]
+                client = LiveClient(self.app, None, token=token, bearer=shown and self.bearers[actor, shown])
+            self.sockets[actor, shown] = client if client.connected else None
+        return self.sockets[actor, shown]
 
     def stream(self, actor):
         """An event stream of an actor, for the caller to close; None when they may have none."""
@@ -252,8 +289,8 @@ class World:
         with self.app.app_context():
             return person(username).id
 
-    def _by_socket(self, event, actor, fields):
-        client = self.socket(actor)
+    def _by_socket(self, event, actor, fields, shown):
+        client = self.socket(actor, shown)
         if client is None:
             return "L", ""
         namespace = "/presence" if event in ("typing", "here") else "/chat"
