@@ -211,6 +211,7 @@ def settings(actor, room_id):
         "rooms/settings.html", 422 if form.is_submitted() else 200,
         room=room_view(room), form=form, can=capabilities(actor, room), standing=standing(actor, room),
         pace=PaceForm(formdata=None, seconds=room.slow_mode_seconds),
+        is_last=room.kind == "private" and member_counts([room.id]).get(room.id, 0) == 1,
     )  # fmt: skip
 
 

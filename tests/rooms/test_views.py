@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from chat.rooms.actions import archive_room, create_room, join_room, set_role
+from chat.rooms.actions import archive_room, create_room, join_room, leave_room, set_role
 from chat.rooms.queries import membership_of, position_of, public_room_named
 from chat.streams.log import heads
 from tests.factories import say
@@ -190,6 +190,16 @@ def test_others_read_the_settings(sign_in, bob, carol, general):
         assert answer.status_code == 403
         assert "Only an owner of #general can change it." in answer.text
     assert general.name == "general"
+
+
+def test_the_last_one_of_a_private_room_is_told_what_leaving_means(sign_in, alice, bob, secret, general):
+    words = "nobody will see it any more"
+    assert words not in sign_in(bob).get(f"{secret.path}/settings").text
+
+    leave_room(bob, secret)
+
+    assert words in sign_in(alice).get(f"{secret.path}/settings").text
+    assert words not in sign_in(alice).get(f"{general.path}/settings").text
 
 
 def test_a_room_is_archived_and_opened_again(window, general):
