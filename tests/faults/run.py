@@ -25,7 +25,7 @@ RESULTS = PAGE.parents[1] / "bench-results" / "faults.json"
 
 def main():
     asked = arguments()
-    wanted = [f for f in FAULTS.values() if not asked.only or f.number in asked.only.split(",")]
+    wanted = [f for f in FAULTS.values() if not asked.only or is_one_of(f, asked.only.split(","))]
     if not wanted:
         sys.exit(f"--only knows {', '.join(sorted(f.number for f in FAULTS.values()))}")
     options = {"database": asked.database} | ({"ASYNC_MODE": asked.async_mode} if asked.async_mode else {})
@@ -36,6 +36,11 @@ def main():
     finally:
         worlds.close()
     sys.exit(any(broken))
+
+
+def is_one_of(fault, asked):
+    """By its number, or by words of its title."""
+    return any(words == fault.number or (" " in words and words in fault.title) for words in asked)
 
 
 def try_one(fault, asked, worlds):
@@ -80,7 +85,7 @@ class Busy:
 
 def arguments():
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", help="numbers, comma separated: R01,R08")
+    parser.add_argument("--only", help="numbers, or several words of a title, comma separated: R01,'is banned'")
     parser.add_argument("--seconds", type=float, help="that the crowd talks, instead of a minute")
     parser.add_argument("--short", action="store_true", help="as in `make test`")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
