@@ -164,9 +164,11 @@ class Assets:
         try:
             texts = {name: (self.folder / name).read_text() for name in self.order}
             later = [file_name(bare) for text in texts.values() for bare in LATER.findall(text)]
-            for name in later:
+            for name in later:  # which grows: what comes later may have something come later still
                 if name not in self.by_name or name in self.order or not set(self.imported_by(name)) <= texts.keys():
                     raise Unjoinable(f"{name} comes later, but is missing, needed at once, or needs what is not there.")
+                further = [file_name(bare) for bare in LATER.findall((self.folder / name).read_text())]
+                later += [name for name in further if name not in later]
             given = {name: f"_m{number}" for number, name in enumerate(texts)}
             taken = {target for name in later for target in self.imported_by(name)} - {*apart}
             entry = joined(texts, apart, [given[name] for name in given if name in taken])

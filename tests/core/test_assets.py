@@ -204,6 +204,18 @@ def test_what_is_imported_later_takes_from_the_entry_what_that_holds(folder):
     ]  # fmt: skip
 
 
+def test_what_comes_later_may_have_something_come_later_still(folder):
+    (folder / "js/rare.js").write_text('export const rare = () => import("parley/rarer")\n')
+    (folder / "js/rarer.js").write_text("export const rarer = 1\n")
+    with open(folder / "js/models/stream.js", "a") as file:
+        file.write('async function find() { return import("parley/rare") }\n')
+
+    found = assets.Assets(folder)
+
+    assert found.is_joined
+    assert {"parley/rare", "parley/rarer"} <= json.loads(found.import_map)["imports"].keys()
+
+
 @pytest.mark.parametrize("rare", [None, 'import { far } from "parley/far"\n', 'import "socket.io-client"\n'])
 def test_what_is_imported_later_needs_what_is_there_or_all_is_sent_module_by_module(folder, rare):
     if rare:
