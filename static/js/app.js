@@ -46,7 +46,8 @@ function bring() {
   }
 }
 
-document.addEventListener("parley:open", () => bring(), true)
+document.addEventListener("parley:open", bring, true)
+document.addEventListener("turbo:render", bring) // the answer to a form may be a page, too, and is no visit
 document.addEventListener("turbo:load", () => {
   localise(document)
   bring()
