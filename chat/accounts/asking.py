@@ -83,6 +83,7 @@ def by_token(header):
     if session is None:
         note_refusal("token refused")
         raise Unauthorized("That token is not known here, or it has ended.")
+    g.user_id = session.user_id
     return session, token
 
 

@@ -68,12 +68,14 @@ def find_session():
     if "session" not in g:
         value = request.cookies.get(cookie_name(), "")
         g.session = session_for(value) if is_cookie(value) else None
+        g.user_id = g.session and g.session.user_id  # for the log, also after a rollback
     return g.session
 
 
 def forget_who_asked():
     """Nobody is taken over from an application context that outlives one request, as in tests and commands."""
     g.pop("session", None)
+    g.pop("user_id", None)
     g.pop("_login_user", None)
 
 

@@ -150,7 +150,7 @@ def wants_json():
 
 def on_refusal(error):
     db.session.rollback()
-    note_denial(error, getattr(g.get("session"), "user_id", None))
+    note_denial(error, g.get("user_id"))
     if wants_json():
         response = say_when(jsonify(error.to_json()), error)
         response.status_code = error.status

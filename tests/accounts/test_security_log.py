@@ -4,9 +4,12 @@ import re
 
 import pytest
 
+from chat.accounts.actions import make_token
 from chat.core import security_log
 from chat.core.security_log import MOST, note_refusal
+from chat.rooms.actions import leave_room
 from tests.accounts.factors import with_app
+from tests.assertions import counted_queries
 from tests.factories import PASSWORD
 
 TYPED = "hunter-two-in-the-wrong-field"
@@ -88,3 +91,18 @@ def test_a_flood_writes_a_few_lines_and_says_how_many_there_were(lines, monkeypa
     now[0] += security_log.SECONDS
     note_refusal("sign-in refused")
     assert lines()[-1] == f"sign-in refused: (and {1000 - MOST} more before)"
+
+
+@pytest.mark.parametrize("by", ["browser", "token"])
+def test_who_wanted_what_is_not_theirs_is_and_nobody_is_looked_up_for_it(lines, client, sign_in, bob, secret, by):
+    leave_room(bob, secret)
+    asking, headers = sign_in(bob), {}
+    if by == "token":
+        asking, headers = client, {"Authorization": f"Bearer {make_token(bob, 'a script', scopes=['read'], days=7)[0]}"}
+
+    with counted_queries() as statements:
+        answer = asking.get(f"/api/v1/rooms/{secret.id}", headers=headers)
+
+    assert answer.status_code == 404
+    assert lines()[-1] == f"not allowed: at=api.rooms.room code=not_found user={bob.id} address=127.0.0.1"
+    assert "FROM sessions" not in statements[-1]
