@@ -163,17 +163,11 @@ class Assets:
         apart = [name for i, name in enumerate(self.order) if i < first or not is_own(name)]
         try:
             texts = {name: (self.folder / name).read_text() for name in self.order}
-            later = [file_name(bare) for text in texts.values() for bare in LATER.findall(text)]
-            for name in later:  # which grows: what comes later may have something come later still
-                if name not in self.by_name or name in self.order or not set(self.imported_by(name)) <= texts.keys():
-                    raise Unjoinable(f"{name} comes later, but is missing, needed at once, or needs what is not there.")
-                further = [file_name(bare) for bare in LATER.findall((self.folder / name).read_text())]
-                later += [name for name in further if name not in later]
-            given = {name: f"_m{number}" for number, name in enumerate(texts)}
+            later = self.later_than(texts)
             taken = {target for name in later for target in self.imported_by(name)} - {*apart}
-            entry = joined(texts, apart, [given[name] for name in given if name in taken])
-            for name in later:
-                text = IMPORT.sub(lambda match: from_entry(match, given, taken), (self.folder / name).read_text())
+            entry = joined(texts, apart, taken)
+            for name, text in later.items():
+                text = IMPORT.sub(lambda match: from_entry(match, numbered(texts), taken), text)
                 self.by_name[name] = make(name, slim(text).encode())
         except Unjoinable as reason:
             log.warning("Modules are sent one by one: %s", reason)
@@ -183,6 +177,19 @@ class Assets:
         }
         self.by_name[ENTRY] = make(ENTRY, entry.encode())
         return True
+
+    def later_than(self, texts):
+        """{name: text} of what these modules ({name: text}) import later, and what that does. Raises Unjoinable."""
+        later, reading = {}, [*texts.values()]
+        while reading:
+            for name in map(file_name, LATER.findall(reading.pop())):
+                if name in later:
+                    continue
+                if name not in self.by_name or name in texts or not set(self.imported_by(name)) <= texts.keys():
+                    raise Unjoinable(f"{name} comes later, but is missing, needed at once, or needs what is not there.")
+                later[name] = (self.folder / name).read_text()
+                reading.append(later[name])
+        return later
 
 
 def is_own(name):
@@ -211,6 +218,11 @@ def joined_sheets(paths):
     return "\n".join(line.strip() for line in text.splitlines() if line.strip()).encode() + b"\n"
 
 
+def numbered(modules):
+    """The name that each module has within the entry, {name of the file: name}."""
+    return {name: f"_m{number}" for number, name in enumerate(modules)}
+
+
 def from_entry(match, given, taken):
     """An import of a module that is in the entry, as one that takes it from there. Raises Unjoinable."""
     what, source = match[1], file_name(match[2])
@@ -222,12 +234,12 @@ def from_entry(match, given, taken):
 
 def joined(modules, apart, exported=()):
     """One module that does what `modules` ({name: text}, in the order they run) do; `apart` are imported, not copied.
-    It exports the modules that are `exported`, by the names they have in it.
+    It exports those that are `exported`, by the names they have in it.
 
     Each becomes a function that is called at once and returns what the module exports: the same thing as long as no two
     import each other and nobody exports what changes later. Raises Unjoinable where it might not be.
     """
-    given = {name: f"_m{number}" for number, name in enumerate(modules)}
+    given = numbered(modules)
     parts = [f'import * as {given[name]} from "{bare_name(name)}"' for name in apart]
     exports = {}
     for name, text in modules.items():
@@ -249,7 +261,7 @@ def joined(modules, apart, exported=()):
         exports[name] = own
         parts += [f"const {given[name]} = (() => {{", *taken, slim(body), f"return {{ {', '.join(own)} }}", "})()"]
     if exported:
-        parts.append(f"export {{ {', '.join(exported)} }}")
+        parts.append(f"export {{ {', '.join(given[name] for name in modules if name in exported)} }}")
     return "\n".join(line for part in parts for line in part.splitlines() if line) + "\n"
 
 

@@ -177,12 +177,18 @@ def test_what_cannot_be_joined_for_certain_is_sent_module_by_module(folder, line
     assert "parley/models/stream" in json.loads(found.import_map)["imports"]
 
 
-def test_what_is_imported_later_stays_apart(folder):
-    (folder / "js/rare.js").write_text('import "@hotwired/stimulus"\nexport const rare = 1\n')
+@pytest.fixture
+def asking(folder):
+    """The folder, with a module that imports `parley/rare` later."""
     with open(folder / "js/models/stream.js", "a") as file:
         file.write('async function find() { return import("parley/rare") }\n')
+    return folder
 
-    found = assets.Assets(folder)
+
+def test_what_is_imported_later_stays_apart(asking):
+    (asking / "js/rare.js").write_text('import "@hotwired/stimulus"\nexport const rare = 1\n')
+
+    found = assets.Assets(asking)
 
     assert found.is_joined
     assert json.loads(found.import_map)["imports"]["parley/rare"] == found.url("js/rare.js")
@@ -190,12 +196,11 @@ def test_what_is_imported_later_stays_apart(folder):
     assert b"export const rare" in found.by_name["js/rare.js"].body
 
 
-def test_what_is_imported_later_takes_from_the_entry_what_that_holds(folder):
-    (folder / "js/rare.js").write_text('import { gap as hole } from "parley/models/gap"\nexport const rare = hole()\n')
-    with open(folder / "js/models/stream.js", "a") as file:
-        file.write('async function find() { return import("parley/rare") }\n')
+def test_what_is_imported_later_takes_from_the_entry_what_that_holds(asking):
+    rare = 'import { gap as hole } from "parley/models/gap"\nexport const rare = hole()\n'
+    (asking / "js/rare.js").write_text(rare)
 
-    found = assets.Assets(folder)
+    found = assets.Assets(asking)
 
     assert found.is_joined
     assert found.by_name["js/app.js"].body.decode().splitlines()[-1] == "export { _m1 }"
@@ -204,26 +209,22 @@ def test_what_is_imported_later_takes_from_the_entry_what_that_holds(folder):
     ]  # fmt: skip
 
 
-def test_what_comes_later_may_have_something_come_later_still(folder):
-    (folder / "js/rare.js").write_text('export const rare = () => import("parley/rarer")\n')
-    (folder / "js/rarer.js").write_text("export const rarer = 1\n")
-    with open(folder / "js/models/stream.js", "a") as file:
-        file.write('async function find() { return import("parley/rare") }\n')
+def test_what_comes_later_may_have_something_come_later_still(asking):
+    (asking / "js/rare.js").write_text('export const rare = () => import("parley/rarer")\n')
+    (asking / "js/rarer.js").write_text("export const rarer = 1\n")
 
-    found = assets.Assets(folder)
+    found = assets.Assets(asking)
 
     assert found.is_joined
     assert {"parley/rare", "parley/rarer"} <= json.loads(found.import_map)["imports"].keys()
 
 
 @pytest.mark.parametrize("rare", [None, 'import { far } from "parley/far"\n', 'import "socket.io-client"\n'])
-def test_what_is_imported_later_needs_what_is_there_or_all_is_sent_module_by_module(folder, rare):
+def test_what_is_imported_later_needs_what_is_there_or_all_is_sent_module_by_module(asking, rare):
     if rare:
-        (folder / "js/rare.js").write_text(rare)
-    with open(folder / "js/models/stream.js", "a") as file:
-        file.write('async function find() { return import("parley/rare") }\n')
+        (asking / "js/rare.js").write_text(rare)
 
-    assert not assets.Assets(folder).is_joined
+    assert not assets.Assets(asking).is_joined
 
 
 def test_the_modules_of_the_product_can_be_joined():
