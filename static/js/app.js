@@ -26,7 +26,7 @@ for (const [name, controller] of Object.entries({
 })) application.register(name, controller)
 application.start()
 
-// What no room needs comes with the first page that does; what goes to another room, when it is opened.
+// What no room needs comes with the first page that does; what stands in a dialog, when that is opened.
 const LATER = {
   clipboard: () => import("parley/controllers/clipboard_controller"),
   codes: () => import("parley/controllers/codes_controller"),
@@ -39,18 +39,19 @@ const LATER = {
 
 function bring() {
   for (const [name, load] of Object.entries(LATER)) {
-    const isNeeded = document.querySelector(`[data-controller~=${name}]${name === "jump" ? "[open]" : ""}`)
-    if (!isNeeded) continue
+    const places = [...document.querySelectorAll(`[data-controller~=${name}]`)]
+    if (places.every((place) => place.closest("dialog:not([open])"))) continue
     delete LATER[name]
     load().then((module) => application.register(name, module.default)).catch(() => { LATER[name] = load })
   }
 }
 
 document.addEventListener("parley:open", bring, true)
-document.addEventListener("turbo:render", bring) // the answer to a form may be a page, too, and is no visit
+document.addEventListener("turbo:render", bring)
+bring()
+
 document.addEventListener("turbo:load", () => {
   localise(document)
-  bring()
   if (!document.querySelector("[data-controller~=live]")) live.leave()
 })
 setInterval(() => localise(document), 60_000)
