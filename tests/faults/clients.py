@@ -79,7 +79,9 @@ class Pulse:
         return min(max(at, self.heard_at) + patience for at, patience in self.questions.values())
 
     def _watch(self):
-        if not self.timer and not self.looking and self.questions:
+        if not self.looking and self.questions:
+            if self.timer:
+                self.timer.cancel()
             pause = max(0, self._due() - time.monotonic())
             self.timer = asyncio.get_running_loop().call_later(pause, self._begin)
 

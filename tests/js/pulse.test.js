@@ -33,6 +33,17 @@ test("silence after a question, and from elsewhere as well, is the end", async (
   assert.deepEqual([it.looks, it.ends], [1, 1])
 })
 
+test("what is asked while there is patience with something else is still missed in its own time", async () => {
+  const it = line()
+  it.pulse.asked(12_000)
+  await it.clock.pass(1000)
+  it.pulse.asked()
+  await it.clock.pass(5900)
+  assert.deepEqual([it.looks, it.ends], [0, 0])
+  await it.clock.pass(200)
+  assert.deepEqual([it.looks, it.ends], [1, 1])
+})
+
 test("a server that is busy, but there, is waited for and looked for again", async () => {
   const it = line({ answers: [Promise.resolve(true), Promise.resolve(false)] })
   it.pulse.asked()

@@ -39,7 +39,8 @@ export class Pulse {
   get #due() { return Math.min(...[...this.#questions].map(({ at, patience }) => Math.max(at, this.#heardAt) + patience)) }
 
   #watch() {
-    if (this.#timer || this.#isLooking || !this.#questions.size) return
+    if (this.#isLooking || !this.#questions.size) return
+    this.clock.cancel(this.#timer)
     this.#timer = this.clock.later(() => { this.#timer = null; this.#look() }, Math.max(0, this.#due - this.clock.now()))
   }
 
