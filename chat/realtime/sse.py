@@ -190,8 +190,7 @@ class EventStream:
     def _owe(self, size):
         self.owed += size
         if self.owed > MOST_OWED:
-            self.is_slow = True
-            self.cut()
+            self.give_up()
 
     # ---- the iterator -----------------------------------------------------------------------------------------------
 
@@ -294,6 +293,11 @@ class EventStream:
         self.wake.set()
         if self.peer and not self.over.wait(LAST_WORDS):
             self.cut()
+
+    def give_up(self):
+        """The client does not read: end now."""
+        self.is_slow = True
+        self.cut()
 
     def cut(self):
         """End now. Does not wait."""
@@ -403,9 +407,9 @@ class EventStreams:
         """Once a second: let go of clients that left, cut those that do not read."""
         now = time.monotonic()
         for stream in list(self._open.values()):
-            is_stuck = stream.is_stuck(now)
-            if is_stuck or stream.has_left():
-                stream.is_slow = stream.is_slow or is_stuck
+            if stream.is_stuck(now):
+                stream.give_up()
+            elif stream.has_left():
                 stream.cut()
 
     def stop(self, quick):
