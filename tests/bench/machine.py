@@ -34,7 +34,7 @@ def facts(folder):
 def load():
     """How busy the machine is without us: the load average, and the processors' busy share in this second."""
     before = _ticks()
-    time.sleep(1)
+    time.sleep(1)  # not for anything to happen: the share is one of this second
     busy, total = (b - a for a, b in zip(before, _ticks(), strict=True))
     return {"average": os.getloadavg()[0], "busy_share": round(busy / max(1, total), 3)}
 

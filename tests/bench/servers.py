@@ -8,13 +8,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.request
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 
 from tests.bench.community import first_room
+from tests.system.server import wait_until
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 METRICS_TOKEN = "metrics for the benchmark"
@@ -71,12 +71,11 @@ class Server(ABC):
                 self.command(), cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
                 env={**os.environ, "PORT": str(self.port), **self.settings(), **self.environ},
             )  # fmt: skip
-        deadline = time.monotonic() + STARTS_IN
-        while not self.answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise Failed(f"{self.kind} did not start:\n{(self.work / f'{self.kind}.log').read_text()[-1500:]}")
-            time.sleep(0.02)
+        with suppress(AssertionError):
+            wait_until(lambda: self.answers() or self.process.poll() is not None, seconds=STARTS_IN)
+        if not self.answers():
+            self.stop()
+            raise Failed(f"{self.kind} did not start:\n{(self.work / f'{self.kind}.log').read_text()[-1500:]}")
         return self
 
     def __exit__(self, *_):

@@ -44,7 +44,7 @@ def ackearly(patch):
         unit.waiter.wake()
 
     def take_time(self):
-        time.sleep(0.5)
+        time.sleep(0.5)  # as a slow disk does, so that there is time to kill the process
         commit(self)
 
     patch(ledger._Line, "_one", tell_at_once)

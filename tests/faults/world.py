@@ -320,8 +320,9 @@ class Talk:
         assert heard == word, f"the clients said {heard!r}, not {word}"
 
     def wait(self, seconds):
-        """Let this much time pass, of talk."""
-        time.sleep(seconds)
+        """Let this much time pass, of talk. Fails at once when the clients have ended."""
+        with suppress(subprocess.TimeoutExpired):
+            raise AssertionError(f"the clients ended with {self.process.wait(seconds)}")
 
     def mark(self, what):
         """Remember the moment at which something was over."""

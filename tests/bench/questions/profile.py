@@ -3,12 +3,12 @@
 import re
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 from tests.bench.figures import table
 from tests.bench.servers import ROOT, Failed, load
+from tests.system.server import wait_until
 
 NAME, TITLE, PEOPLE = "profile", "Where the time of one message goes", 1000
 
@@ -64,11 +64,11 @@ def run(bench):
 
 
 def _wait_for_posts(server, seconds=60):
-    deadline, before = time.monotonic() + seconds, server.stored()
-    while server.stored() < before + 20:
-        if time.monotonic() > deadline:
-            raise Failed("No message was stored while the profile waited for one.")
-        time.sleep(0.1)
+    before = server.stored()
+    try:
+        wait_until(lambda: server.stored() >= before + 20, seconds=seconds)
+    except AssertionError:
+        raise Failed("No message was stored while the profile waited for one.") from None
 
 
 def summed(folded):
