@@ -51,38 +51,31 @@ def kicked(world, size):
 
 @fault("S03", "somebody's account is closed", target=TARGET, instances=2)
 def closed(world, size):
-    def revoke(browsers, trial):
-        browsers.ada.post(f"/people/{trial.username}/close")
-
-    def open_again(trials):
-        for trial in trials:
-            reactivate(person("ada"), person(trial.username))
-
-    return tried(world, size, revoke, is_over=has_ended("revoked"), afterwards=open_again)
+    return shut_out(world, size, "close", reactivate)
 
 
 @fault("S03", "somebody is suspended", target=TARGET, instances=2)
 def suspended(world, size):
-    def revoke(browsers, trial):
-        browsers.ada.post(f"/people/{trial.username}/suspend", hours="24", reason="Flooding")
-
-    def let_in_again(trials):
-        for trial in trials:
-            lift_suspension(person("ada"), person(trial.username))
-
-    return tried(world, size, revoke, is_over=has_ended("revoked"), afterwards=let_in_again)
+    return shut_out(world, size, "suspend", lift_suspension, hours="24", reason="Flooding")
 
 
 @fault("S03", "somebody is banned", target=TARGET, instances=2)
 def banned(world, size):
+    return shut_out(world, size, "ban", unban_person, reason="Flooding", typed="{username}")
+
+
+def shut_out(world, size, way, let_in_again, **fields):
+    """ada shuts them out by this form of their page; afterwards `let_in_again(ada, person)`."""
+
     def revoke(browsers, trial):
-        browsers.ada.post(f"/people/{trial.username}/ban", reason="Flooding", typed=trial.username)
+        sent = {name: value.format(username=trial.username) for name, value in fields.items()}
+        browsers.ada.post(f"/people/{trial.username}/{way}", **sent)
 
-    def let_in_again(trials):
+    def afterwards(trials):
         for trial in trials:
-            unban_person(person("ada"), person(trial.username))
+            let_in_again(person("ada"), person(trial.username))
 
-    return tried(world, size, revoke, is_over=has_ended("revoked"), afterwards=let_in_again)
+    return tried(world, size, revoke, is_over=has_ended("revoked"), afterwards=afterwards)
 
 
 @fault("S03", "a token that somebody made is revoked", target=TARGET, instances=2)

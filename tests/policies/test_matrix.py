@@ -5,7 +5,6 @@ refused has stored nothing.
 """
 
 import re
-import shutil
 from functools import partial
 
 import pytest
@@ -17,24 +16,14 @@ from chat.rooms.actions import remove_member, restore_room
 from chat.rooms.models import Room
 from chat.rooms.queries import members
 from tests.assertions import LiveClient
-from tests.conftest import settings_for
 from tests.factories import person, say
 from tests.policies.matrix import ACTORS, KINDS, of_community, of_rooms
 from tests.policies.ways import IN_COMMUNITY, IN_ROOMS
-from tests.policies.world import NEVER, World, filled
+from tests.policies.world import NEVER, filled
 
 pytestmark = pytest.mark.sqlite  # the rules are Python, whatever the database; the way back is SQLite's
 
 ROOMS, COMMUNITY = of_rooms(), of_community()
-
-
-@pytest.fixture(scope="module")
-def world(founded, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("matrix") / "data"
-    shutil.copytree(founded, folder)
-    world = World(settings_for(folder))
-    yield world
-    world.close()
 
 
 def cells(name):

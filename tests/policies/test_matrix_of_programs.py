@@ -4,17 +4,15 @@ pages and forms are not for tokens.
 Everybody's token is tried that may do everything; of those that may do less, and of access tokens, those of a few.
 """
 
-import shutil
-
 import pytest
 
 from chat.accounts.scopes import listed
 from chat.realtime import wire
-from tests.conftest import FIGURES, settings_for
+from tests.conftest import FIGURES
 from tests.policies.matrix import ACTORS, KINDS, of_community, of_rooms
 from tests.policies.test_matrix import cells
 from tests.policies.ways import IN_COMMUNITY, IN_ROOMS
-from tests.policies.world import SHOWN, World, filled
+from tests.policies.world import SHOWN, filled
 
 pytestmark = pytest.mark.sqlite  # as in test_matrix.py
 
@@ -23,15 +21,6 @@ MIGHTY = ("MR", "OR")  # who is tried at pages and forms
 TOKENS_OF = {"a token": [actor for actor in ACTORS if actor != "AN"], **dict.fromkeys([*SHOWN][1:], FEW)}
 # Routes of the API about no person: whoever asks is not looked at.
 ABOUT_NOBODY = ("/api/docs", "/api/docs/openapi.json", "/api/v1/token", "/api/v1/token/revoke")
-
-
-@pytest.fixture(scope="module")
-def world(founded, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("programs") / "data"
-    shutil.copytree(founded, folder)
-    world = World(settings_for(folder))
-    yield world
-    world.close()
 
 
 def is_for_programs(way):
@@ -46,11 +35,7 @@ def scope_of(way, world):
         return "read"
     path = filled(way.where, world.things("MR", "public")).partition("?")[0]
     endpoint, _ = world.app.url_map.bind("localhost").match(path, method=way.how)
-    view = world.app.view_functions[endpoint]
-    return (
-        getattr(getattr(view, "view_class", None) and getattr(view.view_class, way.how.lower()), "scope", None)
-        or view.scope
-    )
+    return world.app.view_functions[endpoint].scope
 
 
 def expected_of(cell, shown, world):
