@@ -171,6 +171,7 @@ def state_of(user):
 class RoomRow:
     room: RoomView
     retention: str
+    has_own_retention: bool
     legal_hold: bool
 
 
@@ -179,7 +180,7 @@ def present_rooms(rooms):
     return [
         RoomRow(
             present_room(room, member_count=counts.get(room.id, 0), last_message_at=active.get(room.id)),
-            days_words(queries.days_of(room)), room.legal_hold,
+            days_words(queries.days_of(room)), room.retention_days is not None, room.legal_hold,
         )
         for room in rooms
     ]  # fmt: skip
@@ -262,16 +263,18 @@ def _named_in(entries):
 def _present_entry(entry, people, rooms):
     person = people.get(entry.subject_id) if entry.subject_kind == "user" else None
     itself = person is not None and person.id == entry.actor_id
-    subject, path = "", None
+    words, subject, path = VERBS.get(entry.verb, entry.verb.replace("_", " ")), "", None
     if entry.subject_kind == "room":
         name = rooms.get(entry.subject_id)
-        subject, path = (f"#{name}", f"/rooms/{entry.subject_id}") if name else ("that is private", None)
+        if name:
+            subject, path = f"#{name}", f"/rooms/{entry.subject_id}"
+        else:
+            words, subject = words.removesuffix("the room"), "a private room"
     elif person is None and entry.subject_kind != "site":
         subject = str(entry.subject_id or "")
     return EntryView(
         seq=entry.seq, at=entry.at, actor=entry.actor and present_person(entry.actor),
-        words=VERBS.get(entry.verb, entry.verb.replace("_", " ")),
-        person=present_person(person) if person is not None else None,
+        words=words, person=present_person(person) if person is not None else None,
         subject="themselves" if itself else subject, path=path,
         details=tuple(_details(entry.data or {}, people)), address=entry.address,
     )  # fmt: skip
