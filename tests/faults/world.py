@@ -36,6 +36,8 @@ from tests.faults.clients import digest
 from tests.faults.neighbours import ReachablePostgreSQL, ReachableRedis
 from tests.system.server import ROOT, Server, wait_until
 
+ESTABLISHED = "01"  # in /proc/net/tcp
+
 
 @dataclass
 class Load:
@@ -158,9 +160,10 @@ class World:
         return (server or self.servers[0])._children()
 
     def kill_worker(self, server=None):
-        """kill -9 one of a server's processes: the one that is there longest and has most clients."""
-        with suppress(IndexError, ProcessLookupError):
-            os.kill(self.workers(server)[0], signal.SIGKILL)
+        """kill -9 one of a server's processes: the one that has most clients."""
+        server = server or self.servers[0]
+        with suppress(ValueError, ProcessLookupError):
+            os.kill(max(self.workers(server), key=lambda pid: clients_of(pid, server.port)), signal.SIGKILL)
 
     def whole(self):
         """Wait until every server has all its processes, and each of them serves: it hears the queue then."""
@@ -247,6 +250,18 @@ class World:
 def found():
     upgrade(directory="migrations")
     factories.found()
+
+
+def clients_of(pid, port):
+    """How many connections to this port a process holds, by /proc."""
+    tables = (Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6"))
+    rows = [row.split() for table in tables for row in table.splitlines()[1:]]
+    inodes = {row[9] for row in rows if row[3] == ESTABLISHED and row[1].endswith(f":{port:04X}")}
+    links = set()
+    for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(OSError):
+            links.add(os.readlink(descriptor))
+    return sum(f"socket:[{inode}]" in links for inode in inodes)
 
 
 class Talk:
