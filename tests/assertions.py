@@ -76,6 +76,17 @@ def counted_queries():
         event.remove(db.engine, "before_cursor_execute", note)
 
 
+def pages_of(find, limit, *, id="id"):
+    """[[row]] that `find(after=…, limit=…)` → (rows, whether there are more) gives page by page."""
+    pages, after, more = [], None, True
+    while more:
+        found, more = find(after=after, limit=limit)
+        pages.append(list(found))
+        after = getattr(found[-1], id)
+        assert len(found) == limit or not more
+    return pages
+
+
 @contextmanager
 def assert_queries(number):
     with counted_queries() as statements:

@@ -31,6 +31,11 @@ def found():
     leave_room(person("carol"), general)
 
 
+def crowd(count):
+    """So many more people: Person 0, Person 1, …"""
+    return [create_user(name=f"Person {n}", email=f"p{n}@example.org", password_hash="") for n in range(count)]
+
+
 def person(username):
     return user_by_username(username)
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload
 
 from chat.accounts import credentials
@@ -29,6 +29,7 @@ from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import NotFound
 from chat.core.ledger import read
+from chat.core.paging import has_words, page_of, stands_after
 from chat.core.prepared import Prepared
 from chat.core.rate_limit import network_of
 from chat.site.models import Site
@@ -36,7 +37,9 @@ from chat.streams.log import ACCESS
 from chat.streams.models import Stream
 
 IDLE = timedelta(days=14)
+PAGE = 100
 MOST_SHOWN = 500
+BY_NAME = (func.lower(User.name), User.id)
 
 
 def _is_live(moment, idle_since):
@@ -185,16 +188,30 @@ def person_for(actor, username):
     return user
 
 
-def people_for(actor, q=""):
-    """Everyone whom `actor` may know of, or those whose name or user name contains `q`, by name; at most `MOST_SHOWN`.
-
-    The comparison is Python's: SQLite knows upper and lower case only of the Latin alphabet.
-    """
+def people_for(actor, q="", *, after=None, limit=PAGE):
+    """(people whom `actor` may know of, whether there are more), by name; with `q`, those whose name or user name
+    contains it. `after`: the id of the last person on the page before."""
     authorize(can_see_people(actor))
-    wanted = q.strip().removeprefix("@").casefold()
-    query = select(User).where(User.deactivated_at.is_(None), is_in_circle_of(actor))
-    found = db.session.scalars(query.order_by(func.lower(User.name), User.id))
-    return [u for u in found if wanted in u.name.casefold() or wanted in u.username][:MOST_SHOWN]
+    query = select(User).where(_is_known_and_has(actor, q)).order_by(*BY_NAME)
+    if is_id(after):  # of a stranger, even the place in the alphabet is nobody's business
+        last = db.session.execute(select(*BY_NAME).where(User.id == after, is_in_circle_of(actor))).first()
+        query = query.where(stands_after(BY_NAME, last)) if last else query
+    return page_of(query, limit)
+
+
+def count_for(actor, q=""):
+    """How many there are of the same."""
+    return db.session.scalar(select(func.count()).select_from(User).where(_is_known_and_has(actor, q)))
+
+
+def _is_known_and_has(actor, q):
+    q, known = q.strip().removeprefix("@"), and_(User.deactivated_at.is_(None), is_in_circle_of(actor))
+    return and_(known, named(q)) if q else known
+
+
+def named(q):
+    """A condition on User: whose name or user name contains `q`."""
+    return or_(has_words(User.name, q), has_words(User.username, q))
 
 
 def people_page(actor, *, after, limit):

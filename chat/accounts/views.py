@@ -24,6 +24,7 @@ from chat.accounts.presenter import (
 from chat.accounts.queries import (
     block_between,
     blocked_people,
+    count_for,
     invite_by_code,
     own_session,
     people_count,
@@ -38,6 +39,7 @@ from chat.accounts.signed_in import drop_token, find_session, signed_in, this_br
 from chat.core import storage
 from chat.core.errors import ChatError, Conflict, Invalid, NotFound, RateLimited
 from chat.core.headers import NO_DOCUMENT
+from chat.core.paging import arguments
 from chat.core.policies import open_to
 from chat.core.rate_limit import limited
 from chat.core.web import add_error, redirect_back, render_page, say_when, see_other
@@ -141,8 +143,11 @@ def _new_account(invite, make):
 @signed_in
 def people(actor):
     q = request.args.get("q", "").strip()[:100]
-    found = people_for(actor, q)
-    return render_page("accounts/people.html", people=list(map(present_in_list, found)), q=q, count=len(found))
+    found, more = people_for(actor, q, after=request.args.get("after", type=int))
+    return render_page(
+        "accounts/people.html", people=list(map(present_in_list, found)), q=q, count=count_for(actor, q),
+        next=arguments(after=found[-1].id) if more else None,
+    )  # fmt: skip
 
 
 @bp.get("/people/<username>")

@@ -8,12 +8,13 @@ from sqlalchemy import and_, func, or_, select, text
 from sqlalchemy.orm import joinedload
 
 from chat.accounts.models import Invite, Session, User
-from chat.accounts.queries import is_id
+from chat.accounts.queries import BY_NAME, is_id, named
 from chat.admin.audit import link
 from chat.admin.models import AuditEntry, Purge
 from chat.core.clock import now
 from chat.core.db import db, is_sqlite
 from chat.core.errors import NotFound
+from chat.core.paging import has_words, page_of, stands_after
 from chat.core.transaction import release
 from chat.messages.models import Message
 from chat.rooms.models import Room
@@ -26,34 +27,21 @@ DAYS = 30  # in the chart of messages
 STATES = ("active", "suspended", "closed")
 
 
-def _page(query, limit):
-    """(rows, whether there are more) of a query that is ordered already."""
-    found = db.session.scalars(query.limit(limit + 1)).all()
-    return found[:limit], len(found) > limit
-
-
-def _like(column, words):
-    """Whether a column holds these words, in the usual spellings: SQLite knows upper and lower case of Latin only."""
-    spelled = {words, words.lower(), words.upper(), words.title()}
-    return or_(*(column.icontains(spelling, autoescape=True) for spelling in sorted(spelled)))
-
-
 # People
 
 
 def people_page(*, q="", role=None, state="active", after=None, limit=PAGE):
     """(people, whether there are more), by name. `after`: the id of the last person on the page before."""
-    by = func.lower(User.name)
-    query = select(User).where(_in_state(state)).order_by(by, User.id)
+    query = select(User).where(_in_state(state)).order_by(*BY_NAME)
     q = q.strip().removeprefix("@")
     if q:
-        query = query.where(or_(_like(User.name, q), _like(User.username, q), _like(User.email, q)))
+        query = query.where(or_(named(q), has_words(User.email, q)))
     if role:
         query = query.where(User.role == role)
-    last = after is not None and db.session.execute(select(by, User.id).where(User.id == after)).first()
+    last = after is not None and db.session.execute(select(*BY_NAME).where(User.id == after)).first()
     if last:
-        query = query.where(or_(by > last[0], and_(by == last[0], User.id > last[1])))
-    return _page(query, limit)
+        query = query.where(stands_after(BY_NAME, last))
+    return page_of(query, limit)
 
 
 def _in_state(state):
@@ -92,10 +80,10 @@ def public_rooms_page(*, q="", archived=False, after=None, limit=PAGE):
     is_archived = Room.archived_at.is_not(None) if archived else Room.archived_at.is_(None)
     query = select(Room).where(Room.kind == "public", is_archived).order_by(Room.name)
     if q:
-        query = query.where(_like(Room.name, q.lstrip("#")))
+        query = query.where(has_words(Room.name, q.lstrip("#")))
     if after is not None:
         query = query.where(Room.name > after)
-    return _page(query, limit)
+    return page_of(query, limit)
 
 
 def rooms_counted():
@@ -126,7 +114,7 @@ def invites_page(*, before=None, limit=PAGE):
     query = select(Invite).options(joinedload(Invite.created_by)).order_by(Invite.id.desc())
     if before is not None:
         query = query.where(Invite.id < before)
-    return _page(query, limit)
+    return page_of(query, limit)
 
 
 # Retention
@@ -210,7 +198,7 @@ def purges_page(*, before=None, limit=PAGE):
     query = select(Purge).options(joinedload(Purge.room)).order_by(Purge.id.desc())
     if before is not None:
         query = query.where(Purge.id < before)
-    return _page(query, limit)
+    return page_of(query, limit)
 
 
 def rooms_with_own_retention(limit=100):
@@ -280,7 +268,7 @@ def audit_page(*, actor_id=None, verb=None, subject=None, since=None, until=None
         query = query.where(AuditEntry.at < _midnight(until) + timedelta(days=1))
     if before is not None:
         query = query.where(AuditEntry.seq < before)
-    return _page(query, limit)
+    return page_of(query, limit)
 
 
 def _midnight(date):

@@ -19,6 +19,7 @@ from chat.admin.policy import can_see_audit, can_set_retention, can_set_room_ret
 from chat.core.authorize import authorize
 from chat.core.errors import ChatError, Invalid, NotFound
 from chat.core.jobs import counted, with_errors
+from chat.core.paging import arguments
 from chat.core.rate_limit import limited, limiter
 from chat.core.transaction import release, transaction
 from chat.core.web import add_error, render_page, see_other
@@ -48,11 +49,6 @@ def administers(view):
     return asked
 
 
-def _more(**changes):
-    """The address of this page with other arguments, or None for no next page."""
-    return {**{name: value for name, value in request.args.items() if value}, **changes}
-
-
 @bp.get("/admin")
 @administers
 def overview(actor):
@@ -71,7 +67,7 @@ def people(actor):
     found, more = queries.people_page(q=q, role=role, state=state, after=request.args.get("after", type=int))
     return render_page(
         "admin/people.html", people=presenter.present_people(found), q=q, role=role, state=state, roles=ROLES,
-        next=_more(after=found[-1].id) if more else None, is_first="after" not in request.args,
+        next=arguments(after=found[-1].id) if more else None,
     )  # fmt: skip
 
 
@@ -82,7 +78,7 @@ def rooms_page(actor):
     found, more = queries.public_rooms_page(q=q, archived=archived, after=request.args.get("after"))
     return render_page(
         "admin/rooms.html", rooms=presenter.present_rooms(found), q=q, archived=archived,
-        counts=queries.rooms_counted(), next=_more(after=found[-1].name) if more else None,
+        counts=queries.rooms_counted(), next=arguments(after=found[-1].name) if more else None,
     )  # fmt: skip
 
 
@@ -108,8 +104,9 @@ def invites(actor):
     found, more = queries.invites_page(before=request.args.get("before", type=int))
     rooms = queries.public_room_names({id for invite in found for id in invite.room_ids or ()})
     return render_page(
-        "admin/invites.html", invites=present_invites(found, rooms), next=_more(before=found[-1].id) if more else None
-    )
+        "admin/invites.html", invites=present_invites(found, rooms),
+        next=arguments(before=found[-1].id) if more else None,
+    )  # fmt: skip
 
 
 @bp.post("/admin/invites/<int:id>/revoke")
@@ -240,7 +237,7 @@ def _retention_page(form, *, preview=False):
         "admin/retention.html", 422 if form.errors or form.form_errors else 200, form=form, present=present,
         present_words=presenter.days_words(present), days=days, days_words=presenter.days_words(days),
         would_go=would_go, word=WORD, rooms=presenter.present_rooms(public), private_count=private,
-        purges=presenter.present_purges(found), next=_more(before=found[-1].id) if more else None,
+        purges=presenter.present_purges(found), next=arguments(before=found[-1].id) if more else None,
     )  # fmt: skip
 
 
@@ -311,7 +308,7 @@ def jobs(actor):
     found, more = with_errors(before=request.args.get("before", type=int))
     return render_page(
         "admin/jobs.html", jobs=presenter.present_jobs(found), counts=counted(),
-        next=_more(before=found[-1].id) if more else None,
+        next=arguments(before=found[-1].id) if more else None,
     )  # fmt: skip
 
 
@@ -362,7 +359,7 @@ def audit(actor):
     checked = queries.broken_at() if "verify" in request.args else None
     return render_page(
         "admin/audit.html", entries=presenter.present_entries(found), typed=typed, unknown=unknown, verbs=VERBS,
-        is_filtered=any(typed.values()), checked=checked, next=_more(before=found[-1].seq) if more else None,
+        is_filtered=any(typed.values()), checked=checked, next=arguments(before=found[-1].seq) if more else None,
     )  # fmt: skip
 
 

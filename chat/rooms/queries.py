@@ -1,12 +1,14 @@
 """Which rooms, which members, how far read."""
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from chat.accounts.circle import is_in_circle_of
 from chat.accounts.models import User
+from chat.accounts.queries import BY_NAME, PAGE, is_id, named
 from chat.core.db import db
 from chat.core.errors import Conflict, Invalid, NotFound
+from chat.core.paging import page_of, stands_after
 from chat.core.prepared import Prepared
 from chat.core.transaction import run_in_session
 from chat.rooms.models import Membership, Position, Room
@@ -22,7 +24,7 @@ def membership_of(actor, room):
 
 def room_for(actor, room_id):
     """The room, if `actor` may know that it exists. Raises NotFound otherwise, with the same sentence in both cases."""
-    room = db.session.get(Room, room_id) if isinstance(room_id, int) and 0 < room_id < 2**31 else None
+    room = db.session.get(Room, room_id) if is_id(room_id) else None
     if room is None or not (is_open_to(actor, room) or ((found := membership_of(actor, room)) and found.role)):
         raise NotFound(NO_ROOM, field="room")
     return room
@@ -35,7 +37,7 @@ def is_open_to(actor, room):
 
 def private_room(room_id):
     """Any private room, for whoever opens it for everyone to see. Raises NotFound when there is none."""
-    room = db.session.get(Room, room_id) if isinstance(room_id, int) and 0 < room_id < 2**31 else None
+    room = db.session.get(Room, room_id) if is_id(room_id) else None
     if room is None or not room.is_private:
         raise NotFound("There is no private room of that number.", field="room")
     return room
@@ -96,15 +98,35 @@ def joined_numbers(user_id, ask=run_in_session):
     return {row.room_id: row.joined for row in ask(_JOINED, user=user_id)}
 
 
+_OWNERS_FIRST = (case({"owner": 0, "moderator": 1}, value=Membership.role, else_=2), *BY_NAME)
+
+
 def members(room):
-    """The people in a room: owners first, then by name. One query."""
-    return db.session.scalars(
-        select(Membership)
-        .where(Membership.room_id == room.id, Membership.role.is_not(None))
-        .join(Membership.user)
-        .options(joinedload(Membership.user))
-        .order_by(Membership.role.desc(), func.lower(User.name), User.id)
-    ).all()
+    """All the people in a room: owners first, then by name. One query."""
+    query = _in_room(room).options(joinedload(Membership.user)).order_by(*_OWNERS_FIRST)
+    return db.session.scalars(query).all()
+
+
+def members_for(room, q="", *, after=None, limit=PAGE):
+    """(the people in a room, whether there are more), in the same order; with `q`, those whose name or user name
+    contains it. `after`: the id of the last person on the page before."""
+    query = _in_room(room, q).options(joinedload(Membership.user)).order_by(*_OWNERS_FIRST)
+    if is_id(after):
+        last = db.session.execute(_in_room(room, columns=_OWNERS_FIRST).where(User.id == after)).first()
+        query = query.where(stands_after(_OWNERS_FIRST, last)) if last else query
+    return page_of(query, limit)
+
+
+def count_of_members(room, q):
+    """How many people in a room have `q` in their name or user name. One query."""
+    return db.session.scalar(_in_room(room, q, columns=[func.count()]))
+
+
+def _in_room(room, q="", *, columns=(Membership,)):
+    query = select(*columns).select_from(Membership).join(Membership.user)
+    query = query.where(Membership.room_id == room.id, Membership.role.is_not(None))
+    q = q.strip().removeprefix("@")
+    return query.where(named(q)) if q else query
 
 
 def members_page(room, *, after, limit):
@@ -128,10 +150,22 @@ def member_counts(room_ids):
     return dict(rows.all())
 
 
-def rooms_to_find(actor, words="", *, limit=200):
-    """The directory: rooms that the actor may know of whose name, topic or description has `words`. One query."""
-    query = _findable(actor, words)
-    return db.session.scalars(query.order_by(Room.archived_at.is_not(None), Room.name, Room.id).limit(limit)).all()
+_OPEN_FIRST = (Room.archived_at.is_not(None), Room.name, Room.id)
+
+
+def rooms_to_find(actor, words="", *, after=None, limit=PAGE):
+    """(rooms of the directory, whether there are more): those that the actor may know of whose name, topic or
+    description has `words`. `after`: the id of the last room on the page before."""
+    query = _findable(actor, words).order_by(*_OPEN_FIRST)
+    if is_id(after):  # of a room that is hidden, even the place in the alphabet is nobody's business
+        last = db.session.execute(select(*_OPEN_FIRST).where(Room.id == after, _may_be_known_to(actor))).first()
+        query = query.where(stands_after(_OPEN_FIRST, last)) if last else query
+    return page_of(query, limit)
+
+
+def count_of_rooms_to_find(actor, words=""):
+    """How many there are of the same. One query."""
+    return db.session.scalar(_findable(actor, words).with_only_columns(func.count(Room.id)))
 
 
 def rooms_page(actor, words="", *, after, limit):
@@ -180,8 +214,8 @@ def public_room_named(name):
 
 
 def visible_room_named(actor, name):
-    """A room of this name that the actor can see; theirs before others."""
-    return next((r for r in rooms_to_find(actor, name) if r.name == name), None)
+    """A room of this name that the actor can see."""
+    return db.session.scalars(select(Room).where(Room.name == name, _may_be_known_to(actor)).limit(1)).first()
 
 
 def person_to_add(actor, typed):

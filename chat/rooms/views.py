@@ -9,6 +9,7 @@ from chat.accounts.queries import user_by_id
 from chat.accounts.signed_in import signed_in
 from chat.core.authorize import authorize
 from chat.core.errors import ChatError, Conflict, Invalid, NotFound
+from chat.core.paging import arguments
 from chat.core.rate_limit import limited, limiter
 from chat.core.web import add_error, redirect_back, render_page, see_other
 from chat.rooms import actions
@@ -16,10 +17,12 @@ from chat.rooms.forms import AddMemberForm, NewRoomForm, OpenAsOwnerForm, PaceFo
 from chat.rooms.policy import ROLES, can_create_room, can_remove, may, standing
 from chat.rooms.presenter import present_member, present_room
 from chat.rooms.queries import (
+    count_of_members,
+    count_of_rooms_to_find,
     joined_numbers,
     last_activity,
     member_counts,
-    members,
+    members_for,
     membership_of,
     person_to_add,
     private_room,
@@ -68,7 +71,7 @@ def _show(form, error):
 @signed_in
 def directory(actor):
     q = request.args.get("q", "").strip()[:60]
-    found = rooms_to_find(actor, q)
+    found, more = rooms_to_find(actor, q, after=request.args.get("after", type=int))
     counts, active, mine = member_counts([room.id for room in found]), last_activity(found), joined_numbers(actor.id)
     rooms = [
         present_room(
@@ -77,7 +80,8 @@ def directory(actor):
         for room in found
     ]
     return render_page(
-        "rooms/directory.html", rooms=rooms, q=q,
+        "rooms/directory.html", rooms=rooms, q=q, count=count_of_rooms_to_find(actor, q),
+        next=arguments(after=found[-1].id) if more else None,
         can_create=bool(can_create_room(actor)), can_open=bool(can_break_glass(actor)),
     )  # fmt: skip
 
@@ -150,13 +154,16 @@ def members_page(actor, room_id):
             return see_other(f"{room.path}/members", f"{person.name} is in {room.name} now.")
         except ChatError as error:
             _show(form, error)
+    q = request.args.get("q", "").strip()[:100]
+    found, more = members_for(room, q, after=request.args.get("after", type=int))
     people = [
         present_member(m, present_in_list(m.user), removable=m.user_id != actor.id and bool(can_remove(actor, m)))
-        for m in members(room)
+        for m in found
     ]
     return render_page(
         "rooms/members.html", 422 if form.is_submitted() else 200,
         room=room_view(room), members=people, can=capabilities(actor, room), form=form, roles=ROLES,
+        q=q, count=count_of_members(room, q) if q else None, next=arguments(after=found[-1].user_id) if more else None,
     )  # fmt: skip
 
 
@@ -186,12 +193,13 @@ def set_role(actor, room_id, user_id):
 
 
 def _then_members(room, action, words):
+    """To the list again, to the page of it that one was on."""
     path = f"{room.path}/members"
     try:
         action()
     except Conflict as error:
-        return see_other(path, error.message, "danger")
-    return see_other(path, words)
+        return redirect_back(path, error.message, "danger")
+    return redirect_back(path, words)
 
 
 @bp.route("/rooms/<int:room_id>/settings", methods=["GET", "POST"])

@@ -12,6 +12,7 @@ from chat.core.clock import now
 from chat.core.db import db
 from chat.core.headers import NO_DOCUMENT
 from chat.site.queries import the_site
+from tests.factories import crowd
 
 GRACE = {"name": "Grace Hopper", "email": "grace@example.org", "password": "walnut ferry copper dusk"}
 
@@ -285,6 +286,28 @@ def test_everyone_is_listed_and_found_by_part_of_a_name_in_any_script(sign_in, a
         assert 'href="/people/carol"' not in found
     assert "Nobody called" in browser.get("/people?q=%25").text
     assert browser.get("/people?q=" + "x" * 5000).status_code == 200
+
+
+def test_more_people_than_a_page_holds_are_a_page_at_a_time(sign_in, alice):
+    crowd(196)
+    browser = sign_in(alice)
+
+    def shown(page):
+        return re.findall(r'item__link" href="/people/([^"]+)"', page)
+
+    first = browser.get("/people").text
+    following = re.search(r'class="button" href="([^"]+)">Next page', first)[1]
+    second = browser.get(f"/people{following}").text
+    last = browser.get("/people" + re.search(r'class="button" href="([^"]+)">Next page', second)[1]).text
+
+    assert "201 people, 100 of them on this page" in first
+    assert [len(shown(page)) for page in (first, second, last)] == [100, 100, 1]
+    assert len(set(shown(first + second + last))) == 201
+    assert "Next page" not in last
+    found = browser.get("/people?q=PERSON+18").text
+    assert "11 people with “<bdi>PERSON 18</bdi>”" in found
+    assert "Next page" not in found
+    assert "q=person" in re.search(r'class="button" href="([^"]+)">Next page', browser.get("/people?q=person").text)[1]
 
 
 def test_addresses_of_others_are_on_no_page(sign_in, alice, bob):

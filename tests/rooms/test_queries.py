@@ -1,19 +1,27 @@
+from functools import partial
+
 import pytest
 
 from chat.core.clock import now
 from chat.core.errors import Conflict, Invalid, NotFound
 from chat.core.transaction import transaction
-from chat.rooms.actions import archive_room, create_room, leave_room, remove_member
+from chat.rooms.actions import archive_room, create_room, leave_room, remove_member, set_role
 from chat.rooms.queries import (
+    count_of_members,
+    count_of_rooms_to_find,
     joined_room_for,
     last_activity,
     member_counts,
+    members,
+    members_for,
+    membership_of,
     person_to_add,
     room_for,
     rooms_in_common,
     rooms_to_find,
 )
-from tests.factories import say
+from tests.assertions import pages_of
+from tests.factories import crowd, say
 
 
 def names(rooms):
@@ -60,8 +68,58 @@ def rooms(alice, bob, general, secret):
 def test_the_directory_has_open_rooms_and_ones_own_archived_ones_last(rooms, bob, carol):
     archive_room(bob, rooms[2])
 
-    assert names(rooms_to_find(carol)) == ["100-days", "general", "sea-trials", "attic"]
-    assert names(rooms_to_find(bob)) == ["100-days", "bobs-own", "general", "sea-trials", "secret", "attic"]
+    assert names(rooms_to_find(carol)[0]) == ["100-days", "general", "sea-trials", "attic"]
+    assert names(rooms_to_find(bob)[0]) == ["100-days", "bobs-own", "general", "sea-trials", "secret", "attic"]
+
+
+def test_the_directory_comes_a_page_at_a_time_and_each_room_once(rooms, bob, carol):
+    archive_room(bob, rooms[2])
+
+    pages = pages_of(partial(rooms_to_find, bob), 2)
+
+    assert list(map(names, pages)) == [["100-days", "bobs-own"], ["general", "sea-trials"], ["secret", "attic"]]
+    assert list(map(names, pages_of(partial(rooms_to_find, carol, "t"), 1))) == [["sea-trials"], ["attic"]]
+    assert (count_of_rooms_to_find(bob), count_of_rooms_to_find(carol, "t")) == (6, 2)
+
+
+def test_of_a_hidden_room_not_even_the_place_in_the_alphabet_is_told(rooms, carol, secret):
+    assert names(rooms_to_find(carol, after=rooms[0].id)[0]) == []
+    assert rooms_to_find(carol, after=secret.id) == rooms_to_find(carol, after=99999) == rooms_to_find(carol)
+
+
+def test_people_in_a_room_come_a_page_at_a_time_owners_first(alice, bob, general):
+    for user in crowd(4):  # who are in general from the start
+        assert membership_of(user, general).role == "member"
+    set_role(alice, general, bob, "moderator")
+
+    pages = pages_of(partial(members_for, general), 3, id="user_id")
+
+    assert [[m.user.name for m in page] for page in pages] == [
+        ["Ada", "Alice", "Bob"], ["Person 0", "Person 1", "Person 2"], ["Person 3", "Robot"],
+    ]  # fmt: skip
+    assert [m for page in pages for m in page] == members(general)
+
+
+def test_people_in_a_room_are_searched_by_name_and_user_name(alice, carol, general):
+    crowd(3)
+
+    def found(q):
+        return [m.user.username for m in members_for(general, q)[0]]
+
+    assert found("PERSON 1") == ["person.1"]
+    assert found("@bo") == ["bob", "robot"]
+    assert found("carol") == found("%") == []  # who is not in it
+    assert [count_of_members(general, q) for q in ("person", "@bo", "carol")] == [3, 2, 0]
+
+
+def test_the_list_of_a_room_goes_on_after_whoever_was_last_and_begins_anew_after_who_was_never_there(
+    alice, bob, carol, general
+):
+    def after(person):
+        return [m.user.name for m in members_for(general, after=person.id)[0]]
+
+    assert after(bob) == ["Robot"]
+    assert after(carol) == ["Ada", "Alice", "Bob", "Robot"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +138,7 @@ def test_the_directory_has_open_rooms_and_ones_own_archived_ones_last(rooms, bob
     ],
 )
 def test_words_find_names_and_topics_as_typed(rooms, carol, words, found):
-    assert names(rooms_to_find(carol, words)) == found
+    assert names(rooms_to_find(carol, words)[0]) == found
 
 
 def test_rooms_in_common_are_open_ones_and_those_of_both(rooms, alice, bob, carol):

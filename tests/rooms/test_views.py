@@ -1,11 +1,12 @@
 import re
+from html import unescape
 
 import pytest
 
 from chat.rooms.actions import archive_room, create_room, join_room, leave_room, set_role
 from chat.rooms.queries import membership_of, position_of, public_room_named
 from chat.streams.log import heads
-from tests.factories import say
+from tests.factories import crowd, say
 
 
 @pytest.fixture
@@ -17,6 +18,15 @@ def window(sign_in, alice):
 def flashed(browser):
     """What the next page says about the last form."""
     return browser.get("/").text
+
+
+def next_page(page):
+    found = re.search(r'class="button" href="([^"]+)">Next page', page)
+    return found and unescape(found[1])
+
+
+def shown_people(page):
+    return re.findall(r"item__about truncate\">@([\w.]+)", page)
 
 
 # Finding and opening rooms
@@ -67,6 +77,25 @@ def test_a_link_may_suggest_a_name(window):
     assert 'value="sea-trials"' in window.get("/rooms/new?name=sea-trials").text
 
 
+def test_more_rooms_than_a_page_holds_are_a_page_at_a_time(window, bob):
+    for n in range(150):
+        create_room(bob, f"berth {n:03}")
+
+    first = window.get("/rooms").text
+    second = window.get("/rooms" + next_page(first)).text
+    found = window.get("/rooms?q=berth").text
+
+    assert "151 rooms, 100 of them on this page" in first
+    assert ">berth-099<" in first
+    assert ">berth-100<" not in first
+    assert ">berth-100<" in second
+    assert ">general<" in second
+    assert next_page(second) is None
+    assert "150 rooms with “<bdi>berth</bdi>”, 100 of them on this page" in found
+    assert "q=berth" in next_page(found)
+    assert "rooms with" not in window.get("/rooms").text
+
+
 # In and out
 
 
@@ -100,12 +129,38 @@ def test_an_archived_room_cannot_be_joined(sign_in, alice, carol, general):
 
 def test_people_are_listed_and_added(window, carol, general):
     page = window.get(f"{general.path}/members").text
-    assert re.findall(r"item__about truncate\">@(\w+)", page) == ["ada", "alice", "bob", "robot"]
+    assert shown_people(page) == ["ada", "alice", "bob", "robot"]
 
     answer = window.post(f"{general.path}/members", data={"person": "carol@example.org"})
     assert answer.location == f"{general.path}/members"
     assert membership_of(carol, general).role == "member"
     assert "Carol is in general now." in flashed(window)
+
+
+def test_more_people_than_a_page_holds_are_a_page_at_a_time_with_a_search(window, general):
+    assert "Find people in general" not in window.get(f"{general.path}/members").text
+    crowd(100)
+
+    first = window.get(f"{general.path}/members").text
+    second = window.get(f"{general.path}/members{next_page(first)}").text
+
+    assert "104 people, 100 of them on this page" in first
+    assert len(shown_people(first)) == 100
+    assert len(shown_people(second)) == 4
+    assert len({*shown_people(first), *shown_people(second)}) == 104
+    assert next_page(second) is None
+    found = window.get(f"{general.path}/members?q=person+9").text
+    assert "11 people with “<bdi>person 9</bdi>”" in found
+    assert len(shown_people(found)) == 11
+    assert "Nobody here is called “nemo”" in window.get(f"{general.path}/members?q=nemo").text
+
+
+def test_who_removes_somebody_stays_on_the_page_of_the_list(window, bob, general):
+    where = f"{general.path}/members?q=bo"
+
+    answer = window.post(f"{general.path}/members/{bob.id}/remove", headers={"Referer": f"http://localhost{where}"})
+
+    assert answer.location == where
 
 
 @pytest.mark.parametrize(

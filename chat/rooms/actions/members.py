@@ -137,8 +137,10 @@ def _present_member(room, person):
 
 
 def _keep_an_owner(room, membership, refusal):
+    if membership.role != "owner":
+        return
     others = [m for m in members(room) if m.user_id != membership.user_id]
-    if membership.role == "owner" and others and not any(m.role == "owner" for m in others):
+    if others and not any(m.role == "owner" for m in others):
         raise Conflict(refusal)
 
 
@@ -187,8 +189,10 @@ def leave_all_rooms(data):
 
 def _hand_on(record, room, membership, *, by_id):
     """Make whoever has been in the room for longest its owner, if nobody else owns it."""
+    if membership.role != "owner":
+        return
     others = [m for m in members(room) if m.user_id != membership.user_id]
-    if membership.role != "owner" or any(m.role == "owner" for m in others):
+    if any(m.role == "owner" for m in others):
         return
     heirs = [m for m in others if m.user.role not in ("guest", "bot") and not m.user.deactivated_at]
     if heirs:
