@@ -32,13 +32,13 @@ from chat.core.clock import now
 from chat.core.db import db
 from chat.core.transaction import transaction
 from chat.messages.models import Edit, Message
-from chat.rooms.actions import mark_unread, slow_down
+from chat.rooms.actions import create_room, mark_unread, slow_down
 from chat.rooms.models import Membership, Room
 from chat.rooms.queries import public_room_named
 from chat.site.queries import the_site
 from tests.browser.conftest import CHROMIUM, QUIET
 from tests.browser.window import Window
-from tests.factories import PASSWORD, person
+from tests.factories import PASSWORD, crowd, person
 from tests.system.server import ROOT, Server
 
 SIZES = {"1440": (1440, 900), "1024": (1024, 768), "390": (390, 844)}
@@ -111,6 +111,14 @@ class Studio:
         remove_content(mirela, person("kwabena"), "all", reason="Asked for it")
         set_block(mirela, said.author, "mute")
         slow_down(person("amara"), public_room_named("buoy-firmware"), 30)
+
+    def fill(self):
+        """More people and rooms than a page holds."""
+        if not self.words or any("many" in word for word in self.words):
+            with self.server.app.app_context():
+                crowd(120)
+                for n in range(120):
+                    create_room(person("amara"), f"buoy-{n:03}", topic="Readings of one buoy")
 
     def ask_of(self, who):
         """Of whom the community asks a second factor."""
@@ -231,6 +239,11 @@ def visit_all(studio):
     studio.take("error-404", "/rooms/99999")
     studio.take("error-403", f"/messages/{studio.mine}/edit", "noa")
     studio.take("error-413", "/settings/profile", before=too_large)
+    studio.fill()
+    for name, place in (("people", "/people"), ("members", f"{room}/members"), ("rooms", "/rooms")):
+        studio.take(f"many-{name}", place, "amara")
+        studio.take(f"many-{name}-end", place, "amara", before=to_the_end_of_the_page)
+    studio.take("many-members-none", f"{room}/members?q=zzz", "amara")
     studio.take("error-429", "/rooms", before=too_fast)
 
 
@@ -257,6 +270,10 @@ def somebody_asks(window):
 def to_the_end(window):
     window.timeline.evaluate("(timeline) => { timeline.scrollTop = 0 }")
     expect(window.find(".timeline .message").last).to_be_in_viewport()
+
+
+def to_the_end_of_the_page(window):
+    window.find(".pager").scroll_into_view_if_needed()
 
 
 def unread(window):
