@@ -111,14 +111,22 @@ class Waiter:
     def __init__(self):
         self._green, self._awake = None, False
 
-    def wait(self):
-        """Return once `wake` has been called, which may be before. Others run meanwhile."""
-        self._green = _loop().current()
+    def wait(self, seconds=None):
+        """Return once `wake` has been called, which may be before, or after so many seconds. Others run meanwhile."""
+        self._green, late = _loop().current(), []
+        cancel = None if self._awake or seconds is None else _loop().later(seconds, self._ring, late)
         try:
-            while not self._awake:
+            while not (self._awake or late):
                 _loop().switch()
         finally:
             self._green = None  # interrupted, it must not be woken from where it waits next
+            if cancel is not None:
+                cancel()
+
+    def _ring(self, late):
+        late.append(True)
+        if self._green is not None:
+            self._green.switch()
 
     def wake(self):
         self._awake = True
@@ -210,6 +218,10 @@ class _EventletLoop:
     def soon(self, function, *args):
         self._hubs.get_hub().schedule_call_global(0, function, *args)
 
+    def later(self, seconds, function, *args):
+        """Have the loop call it then. Returns what prevents that."""
+        return self._hubs.get_hub().schedule_call_global(seconds, function, *args).cancel
+
     def start_thread(self, function):
         self._original("_thread").start_new_thread(function, ())
 
@@ -247,6 +259,11 @@ class _GeventLoop:
 
     def soon(self, function, *args):
         self._hub().loop.run_callback(function, *args)
+
+    def later(self, seconds, function, *args):
+        timer = self._hub().loop.timer(seconds)
+        timer.start(function, *args)
+        return timer.close
 
     def start_thread(self, function):
         self._original("_thread", "start_new_thread")(function, ())

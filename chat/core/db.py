@@ -6,7 +6,6 @@ process ever wait for each other inside SQLite, where waiting would stop the who
 """
 
 import random
-import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, registry
 
 from chat.core.errors import Busy
+from chat.core.write_lock import WriteLock
 
 
 class UTCDateTime(TypeDecorator):
@@ -68,8 +68,7 @@ class Base(DeclarativeBase):
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
-# One writer at a time in this process. A plain lock: under green threads it is a green one.
-write_lock = threading.Lock()
+write_lock = WriteLock(lambda: db.engine.url.database)
 
 
 def engine_options(url):

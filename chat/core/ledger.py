@@ -95,6 +95,8 @@ class Ledger:
         global _serving
         self.thread = NativeThread() if self.on_sqlite else None
         commit_with(self.thread)
+        if self.on_sqlite:
+            write_lock.wait_in(NativeThread)
         self.line = _SQLiteLine(self) if self.on_sqlite else _PostgreSQLLine(self)
         _serving = self
 
