@@ -3,22 +3,19 @@
 import json
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 
 from flask import current_app
 
 import chat
-from chat.accounts.presenter import PersonInList, PersonView, present_in_list, present_person
-from chat.accounts.queries import users_by_id
+from chat.accounts.presenter import PersonInList, present_in_list
 from chat.admin import queries
-from chat.admin.audit import VERBS
 from chat.core import jobs, storage
 from chat.core.blocking import run_blocking
 from chat.core.clock import iso, now
 from chat.core.transaction import release
 from chat.rooms.presenter import RoomView, present_room
 from chat.rooms.queries import last_activity, member_counts
-from chat.site.settings import SETTINGS
 
 LITTLE_SPACE = 0.05  # of the disk
 
@@ -232,77 +229,6 @@ def present_purges(purges):
             )
         )  # fmt: skip
     return rows
-
-
-@dataclass(frozen=True)
-class EntryView:
-    """One entry of the audit log: who, what, to whom."""
-
-    seq: int
-    at: datetime
-    actor: PersonView | None
-    words: str
-    person: PersonView | None  # the one it was done to
-    subject: str  # what it was done to, when that is no person
-    path: str | None
-    details: tuple
-    address: str
-
-
-def present_entries(entries):
-    """Entries as people read them. Three queries, whatever the number."""
-    people = users_by_id({e.subject_id for e in entries if e.subject_kind == "user"} | set(_named_in(entries)))
-    rooms = queries.public_room_names({e.subject_id for e in entries if e.subject_kind == "room"})
-    return [_present_entry(entry, people, rooms) for entry in entries]
-
-
-def _named_in(entries):
-    return (e.data["user"] for e in entries if isinstance((e.data or {}).get("user"), int))
-
-
-def _present_entry(entry, people, rooms):
-    person = people.get(entry.subject_id) if entry.subject_kind == "user" else None
-    itself = person is not None and person.id == entry.actor_id
-    words, subject, path = VERBS.get(entry.verb, entry.verb.replace("_", " ")), "", None
-    if entry.subject_kind == "room":
-        name = rooms.get(entry.subject_id)
-        if name:
-            subject, path = f"#{name}", f"/rooms/{entry.subject_id}"
-        else:
-            words, subject = words.removesuffix("the room"), "a private room"
-    elif person is None and entry.subject_kind != "site":
-        subject = str(entry.subject_id or "")
-    return EntryView(
-        seq=entry.seq, at=entry.at, actor=entry.actor and present_person(entry.actor),
-        words=words, person=present_person(person) if person is not None else None,
-        subject="themselves" if itself else subject, path=path,
-        details=tuple(_details(entry.data or {}, people)), address=entry.address,
-    )  # fmt: skip
-
-
-def _details(data, people):
-    """[(what, how it was and is)] as words."""
-    if "from" in data and "to" in data:
-        yield "changed", f"{_said(data['from'])} → {_said(data['to'])}"
-    for name, value in data.items():
-        if name in ("from", "to") or value is None:
-            continue
-        label = SETTINGS[name].label if name in SETTINGS else name.replace("_", " ")
-        if name == "user" and value in people:
-            yield label, people[value].name
-        elif isinstance(value, dict) and set(value) == {"from", "to"}:
-            yield label, f"{_said(value['from'], name)} → {_said(value['to'], name)}"
-        else:
-            yield label, _said(value)
-
-
-def _said(value, name=None):
-    choices = SETTINGS[name].choices if name in SETTINGS else None
-    if choices and value in choices:
-        return choices[value]
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return "none" if value is None else str(value)
 
 
 COLUMNS = ("seq", "at", "actor_id", "actor", "verb", "subject_kind", "subject_id", "data", "address", "hash")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload
 from chat.accounts.models import Invite, Session, User
 from chat.accounts.queries import BY_NAME, is_id, named
 from chat.admin.audit import link
-from chat.admin.models import AuditEntry, Purge
+from chat.admin.models import AuditEntry, Purge, Removal, Report
 from chat.core.clock import now
 from chat.core.db import db, is_sqlite
 from chat.core.errors import NotFound
@@ -115,6 +115,37 @@ def invites_page(*, before=None, limit=PAGE):
     if before is not None:
         query = query.where(Invite.id < before)
     return page_of(query, limit)
+
+
+def invites_by_id(ids):
+    """{id: Invite, with who made it}. One query, as are those below; none without ids."""
+    return _by_id(Invite, ids, joinedload(Invite.created_by))
+
+
+def _by_id(model, ids, *options):
+    if not ids:
+        return {}
+    return {row.id: row for row in db.session.scalars(select(model).where(model.id.in_(ids)).options(*options))}
+
+
+# What the audit log speaks of, as far as it is still there
+
+
+def devices_of(session_ids):
+    """{session id: what the browser or program called itself}."""
+    if not session_ids:
+        return {}
+    return dict(db.session.execute(select(Session.id, Session.user_agent).where(Session.id.in_(session_ids))).all())
+
+
+def reports_by_id(ids):
+    """{id: Report, with its message and who wrote that}."""
+    return _by_id(Report, ids, joinedload(Report.message).joinedload(Message.author))
+
+
+def removals_by_id(ids):
+    """{id: Removal, with whose messages were removed}."""
+    return _by_id(Removal, ids, joinedload(Removal.user))
 
 
 # Retention

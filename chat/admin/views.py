@@ -14,6 +14,7 @@ from chat.accounts.queries import invite_for, user_by_username
 from chat.accounts.signed_in import signed_in
 from chat.admin import actions, presenter, queries
 from chat.admin.audit import VERBS
+from chat.admin.entries import present_entries
 from chat.admin.forms import GROUPS, DaysForm, a_date, community_form, settings_form, values_of
 from chat.admin.policy import can_see_audit, can_set_retention, can_set_room_retention
 from chat.core.authorize import authorize
@@ -358,7 +359,7 @@ def audit(actor):
     found, more = queries.audit_page(**filters, before=request.args.get("before", type=int))
     checked = queries.broken_at() if "verify" in request.args else None
     return render_page(
-        "admin/audit.html", entries=presenter.present_entries(found), typed=typed, unknown=unknown, verbs=VERBS,
+        "admin/audit.html", entries=present_entries(actor, found), typed=typed, unknown=unknown, verbs=VERBS,
         is_filtered=any(typed.values()), checked=checked, next=arguments(before=found[-1].seq) if more else None,
     )  # fmt: skip
 

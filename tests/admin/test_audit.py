@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,17 @@ from chat.accounts.actions import (
     change_password,
     create_invite,
     end_other_sessions,
+    end_session,
+    make_token,
     replace_password,
     revoke_invite,
     set_sign_up,
 )
 from chat.accounts.signed_in import session_for
+from chat.admin.actions import change_settings
 from chat.admin.audit import VERBS, link
 from chat.admin.models import AuditEntry
+from chat.admin.moderation.actions import decide_report, remove_content, report_message, undo_removal
 from chat.admin.queries import audit_page, broken_at
 from chat.core.clock import now
 from chat.core.db import db, is_sqlite
@@ -39,7 +44,7 @@ from chat.rooms.actions import (
     set_role,
 )
 from chat.site.events import Audited
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, say
 
 
 def entries():
@@ -234,9 +239,101 @@ def test_entries_read_as_sentences(some, sign_in, ada):
     page = re.sub(r"<[^>]+>", "", sign_in(ada).get("/admin/audit").text)
 
     assert "Ada changed who may make an account" in page
-    assert "changed: invite → open" in page
+    assert "changed: only people with an invite → anyone who finds the address" in page
     assert "Alice archived the room #general" in page
     assert "Ada changed the role of Bob" in page
+
+
+def sentences(browser, query=""):
+    """The entries as they read, with where their links lead, newest first."""
+    page = browser.get(f"/admin/audit?{query}").text
+    items = re.findall(r'<li class="item item--plain">.*?</li>', page, re.DOTALL)
+    linked = [re.sub(r'<a class="link" href="([^"]+)">(.*?)</a>', r"\2 [\1]", item) for item in items]
+    plain = [unescape(re.sub(r"<[^>]+>", " ", item)) for item in linked]
+    return [re.sub(r"\s+", " ", words) for words in plain]
+
+
+def test_a_decided_report_leads_to_it_while_it_is_kept(sign_in, ada, alice, bob, general):
+    message = say(bob, general, "Buy my boat")
+    report = report_message(alice, message, "Selling things")
+    decide_report(ada, report, "removed")
+
+    newest = sentences(sign_in(ada), "verb=report_decided")[0]
+    assert f"decided about reports of a message of Bob [/reports/{report.id}]" in newest
+    assert "decided: The message was removed" in newest
+
+    db.session.delete(report)  # as when the message is purged
+    db.session.commit()
+    assert "decided about reports of a message that is no longer kept" in sentences(sign_in(ada))[0]
+
+
+def test_nobody_is_led_to_a_report_about_themselves(sign_in, become, ada, alice, bob, general):
+    become(bob, "admin")
+    report = report_message(alice, say(bob, general, "Buy my boat"), "Selling things")
+    decide_report(ada, report, "dismissed")
+
+    newest = sentences(sign_in(bob), "verb=report_decided")[0]
+    assert "a message of Bob" in newest
+    assert "/reports/" not in newest
+
+
+def test_what_was_taken_away_says_what_became_of_it(sign_in, ada, bob, general):
+    say(bob, general, "Buy my boat")
+    removal = remove_content(ada, bob, "day", reason="Adverts")
+    window = sign_in(ada)
+
+    assert "removed messages of Bob" in sentences(window)[0]
+    assert "now: can still be put back [/reports/removals] from: last day" in sentences(window)[0]
+    undo_removal(ada, removal)
+    assert "now: put back [/reports/removals]" in sentences(window, "verb=content_removed")[0]
+    assert "removal:" not in " ".join(sentences(window))
+
+
+def test_an_invite_leads_to_the_list_where_it_is_the_first(sign_in, ada, bob):
+    invites = [create_invite(bob, expires_days=7, max_uses=5), create_invite(bob)]
+    accept_invite(invites[0].code, name="Dana", email="dana@example.org", password=PASSWORD)
+    window = sign_in(ada)
+    where = f"/admin/invites?before={invites[0].id + 1}"
+
+    used, _, made = sentences(window)[:3]
+    assert f"Dana came by an invite of Bob [{where}]" in used
+    assert f"made an invite [{where}] for: 7 days at most: 5 people" in made
+    assert window.get(where).text.count("By <bdi") == 1
+
+
+def test_tokens_devices_jobs_and_settings_are_said_in_words(sign_in, ada, bob):
+    make_token(bob, "Backup", scopes=["read", "write"], days=30)
+    begin_session(bob, user_agent="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", address="192.0.2.1")
+    begin_session(bob, user_agent="Mozilla/5.0 (Macintosh) Firefox/140.0", address="198.51.100.7")
+    change_settings(ada, who_may_invite="admin")
+    with transaction() as record:
+        record(Audited(ada.id, "job_retried", "job", 12))
+        record(Audited(ada.id, "signed_in", "session", 99_999))
+    window = sign_in(ada)
+
+    gone, job, settings, device, token = sentences(window)[:5]
+    assert re.search(r"Ada signed in at a new device \d", gone)
+    assert "had tried again job 12 [/admin/jobs]" in job
+    assert "Who invites people: All members → Administrators" in settings
+    assert "signed in at a new device device: Firefox on macOS" in device
+    assert "made a token may: read, write for: 30 days" in token
+
+
+def test_no_entry_shows_a_bare_number_of_the_database(sign_in, ada, alice, bob, general):
+    room = create_room(alice, "harbour")
+    add_member(alice, room, bob)
+    set_role(alice, room, bob, "moderator")
+    change_room(alice, room, name="harbour", topic="Boats", description="")
+    remove_member(alice, room, bob)
+    session = session_for(begin_session(bob))
+    end_session(bob, session)
+    begin_session(bob)
+    end_other_sessions(bob)
+
+    said = " ".join(sentences(sign_in(ada)))
+    assert "who: Bob [/people/bob]" in said
+    assert "what: topic" in said
+    assert not re.search(r"\b(user|session|removal|report|passkey|invite|token): ?\d", said)
 
 
 @pytest.mark.parametrize(
