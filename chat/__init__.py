@@ -28,6 +28,7 @@ def create_app(settings=None, *, spawn=None):
     from chat.accounts.views import bp as accounts
     from chat.accounts.views import on_invitation_page, on_person_page
     from chat.admin.moderation.presenter import standing_of_person
+    from chat.admin.moderation.queries import count_of_open_reports
     from chat.admin.moderation.views import bp as moderation
     from chat.admin.views import bp as admin
     from chat.api.document import bp as docs
@@ -38,6 +39,7 @@ def create_app(settings=None, *, spawn=None):
     from chat.core import assets, compress, headers, policies, rate_limit, web
     from chat.core.db import db, engine_options, prepare
     from chat.core.jobs import Job  # noqa: F401  its table belongs to every process, whether it does jobs or not
+    from chat.messages.presenter import on_sidebar
     from chat.messages.sidebar import bp as front
     from chat.messages.sidebar import sidebar_of_this_page
     from chat.messages.views import bp as messages
@@ -94,6 +96,7 @@ def create_app(settings=None, *, spawn=None):
     app.context_processor(lambda: {"site": None if g.pop("database_is_away", False) else the_site()})
     app.extensions["sidebar"] = sidebar_of_this_page
     on_person_page.update(rooms=rooms_of_person, moderation=standing_of_person)
+    on_sidebar["reports"] = count_of_open_reports
     on_invitation_page["rooms"] = lambda invite: [room.name for room in rooms_of_invite(invite)]
     on_erase_page["export"] = export_of
 

@@ -23,7 +23,10 @@ def deny(reason):
     return Verdict(False, reason)
 
 
-def authorize(verdict):
-    """Pass silently when allowed. Raises Forbidden with the rule's reason otherwise."""
+def authorize(verdict, *, back=None):
+    """Pass silently when allowed. Raises Forbidden with the rule's reason otherwise. `back`: (path, words) of where a
+    page that says so leads."""
     if not verdict:
-        raise Forbidden(verdict.reason)
+        refusal = Forbidden(verdict.reason)
+        refusal.back = back
+        raise refusal

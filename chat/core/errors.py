@@ -30,9 +30,9 @@ class Unauthorized(ChatError):
 
 
 class Forbidden(ChatError):
-    """The person may see the thing but not do this to it."""
+    """The person may see the thing but not do this to it. `back`: (path, words) of where a page that says so leads."""
 
-    code, status = "forbidden", 403
+    code, status, back = "forbidden", 403, None
 
 
 class NotFound(ChatError):

@@ -155,7 +155,9 @@ def on_refusal(error):
         response = say_when(jsonify(error.to_json()), error)
         response.status_code = error.status
     else:
-        response = error_page(error.status, error.message, retry_after=error.retry_after)
+        response = error_page(
+            error.status, error.message, retry_after=error.retry_after, back=getattr(error, "back", None)
+        )
     return say_when(response, error)
 
 
@@ -212,7 +214,8 @@ def on_crash(error):
     return error_page(500, None, reference=reference)
 
 
-def error_page(status, message=None, *, retry_after=None, reference=None):
+def error_page(status, message=None, *, retry_after=None, reference=None, back=None):
+    """`back`: (path, words) of the page that one came from, where that is known."""
     title, text = TITLES.get(status, TITLES[400 if status < 500 else 500])
     values = {
         "status": status,
@@ -222,6 +225,7 @@ def error_page(status, message=None, *, retry_after=None, reference=None):
         "retry_after": retry_after,
         "again": request.path if request.method in ("GET", "HEAD") else None,
         "reference": reference,
+        "back": back,
     }
     try:
         page = render_template("errors/error.html", **values)

@@ -255,6 +255,7 @@ class SidebarView:
     can_invite: bool
     can_administer: bool
     can_see_reports: bool = False
+    reports_waiting: int = 0
     blocks: dict | None = None  # {"mute": [ids], "block": [ids]}
 
     @property
@@ -279,10 +280,21 @@ def present_place(membership, counts, position, *, current=False):
     )
 
 
-def present_sidebar(actor, current_room_id=None, *, counts=None, heads=None):
-    """What the first pane shows, with the numbers it is counted at. Six queries, whatever the number of rooms.
+# What later nouns add to the first pane: "reports" → function(actor): how many wait. Filled in chat/__init__.py.
+on_sidebar = {}
 
-    counts, heads   what the caller has read already: `unread_counts`, and heads of the actor's stream and the site's.
+
+def reports_waiting(actor):
+    """How many reported messages wait for this person; 0 for whoever does not decide about any. At most one query."""
+    return on_sidebar["reports"](actor) if may(actor, "see_reports") else 0
+
+
+def present_sidebar(actor, current_room_id=None, *, counts=None, heads=None, waiting=None):
+    """What the first pane shows, with the numbers it is counted at. Six queries, whatever the number of rooms, and one
+    more for those who moderate.
+
+    counts, heads, waiting   what the caller has read already: `unread_counts`, heads of the actor's stream and the
+                             site's, `reports_waiting`.
     """
     joined = memberships(actor)
     counts = unread_counts(actor.id) if counts is None else counts
@@ -304,6 +316,7 @@ def present_sidebar(actor, current_room_id=None, *, counts=None, heads=None):
         can_invite=bool(can_invite(actor)),
         can_administer=bool(can_administer(actor)),
         can_see_reports=bool(may(actor, "see_reports")),
+        reports_waiting=reports_waiting(actor) if waiting is None else waiting,
         blocks=present_blocks(blocks_of(actor.id)),
     )
 

@@ -14,11 +14,20 @@ from chat.core.db import snapshot
 from chat.core.errors import ChatError, Conflict
 from chat.core.rate_limit import limiter
 from chat.core.transaction import run_in_session
-from chat.core.web import add_error, chosen_theme, flashes_wait, render_page, say_when, templates_mark, with_etag
+from chat.core.web import (
+    add_error,
+    chosen_theme,
+    flashes_wait,
+    render_page,
+    say_when,
+    see_other,
+    templates_mark,
+    with_etag,
+)
 from chat.messages.actions import delete_message, edit_message, post_in
 from chat.messages.forms import EditForm, MessageForm
 from chat.messages.policy import can_delete, can_edit, can_see_history
-from chat.messages.presenter import present, present_edit, present_sidebar, timeline
+from chat.messages.presenter import present, present_edit, present_sidebar, reports_waiting, timeline
 from chat.messages.queries import (
     edits_of,
     message_for,
@@ -56,15 +65,16 @@ def page(actor, room_id):
 
 
 def _numbers(actor, room):
-    """(heads of the streams, counts of the actor's rooms): what tells whether a room's page is still as it was."""
-    return log.heads([room.stream, actor.stream, log.SITE]), unread_counts(actor.id)
+    """(heads of the streams, counts of the actor's rooms, reports that wait for them): what tells whether a room's page
+    is still as it was."""
+    return log.heads([room.stream, actor.stream, log.SITE]), unread_counts(actor.id), reports_waiting(actor)
 
 
 def _room_page(actor, room, *, before=None, after=None, around=None, numbers=None, status=200, **more):
-    heads, counts = numbers or _numbers(actor, room)
+    heads, counts, waiting = numbers or _numbers(actor, room)
     membership = membership_of(actor, room)
     is_member = bool(membership and membership.role)
-    sidebar = present_sidebar(actor, room.id, counts=counts, heads=heads)
+    sidebar = present_sidebar(actor, room.id, counts=counts, heads=heads, waiting=waiting)
     position = next((place.position for place in sidebar.places if place.current), None)
     head, (_, unread, mentions) = heads[room.stream], counts.get(room.id, (0, 0, 0))
     can = capabilities(actor, room)
@@ -173,11 +183,18 @@ def show(actor, room_id, message_id):
     return redirect(path, 303)
 
 
+def _back_to(message):
+    """Without script every message offers everything, so whoever may not has to come back."""
+    return message.path, "Back to the message"
+
+
 @bp.route("/messages/<int:message_id>/edit", methods=["GET", "POST"])
 @signed_in
 def edit(actor, message_id):
     message = message_for(actor, message_id)
-    authorize(can_edit(actor, message))
+    authorize(can_edit(actor, message), back=_back_to(message))
+    if message.deleted_at:
+        return see_other(message.path, "That message was deleted.", "danger")
     form = EditForm(obj=message)
     if form.is_submitted() and form.validate():
         try:
@@ -199,7 +216,7 @@ def edit(actor, message_id):
 @signed_in
 def delete(actor, message_id):
     message = message_for(actor, message_id)
-    authorize(can_delete(actor, message))
+    authorize(can_delete(actor, message), back=_back_to(message))
     if request.method == "POST":
         limiter.take("edit", actor.id)
         delete_message(actor, message)
@@ -211,6 +228,6 @@ def delete(actor, message_id):
 @signed_in
 def history(actor, message_id):
     message = message_for(actor, message_id)
-    authorize(can_see_history(actor, message))
+    authorize(can_see_history(actor, message), back=_back_to(message))
     edits = [present_edit(edit, viewer=actor) for edit in edits_of(message)]
     return render_page("messages/history.html", room=present_room(message.room), message=present(message), edits=edits)

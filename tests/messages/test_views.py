@@ -337,8 +337,30 @@ def test_what_only_the_author_or_an_owner_may_is_refused_to_others(sign_in, mess
     answer = getattr(sign_in(robot), method)(f"/messages/{message.id}/{path}", data={"text": "Mine"})
 
     assert answer.status_code == 403
+    assert f'href="{message.path}">Back to the message</a>' in answer.text
     assert db.session.get(Message, message.id).text == "Frist"
     assert edits_of(message) == []
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_what_was_deleted_meanwhile_is_not_edited_but_led_back_to(window, message, bob, method):
+    delete_message(bob, message)
+
+    answer = getattr(window, method)(f"/messages/{message.id}/edit", data={"text": "Again", "rev": 2})
+
+    assert (answer.status_code, answer.location) == (303, message.path)
+    assert "That message was deleted." in window.get("/").text
+
+
+def test_the_author_too_is_led_back_when_the_room_was_archived(window, message, alice, general):
+    archive_room(alice, general)
+
+    for path in ("edit", "delete"):
+        answer = window.get(f"/messages/{message.id}/{path}")
+        assert answer.status_code == 403
+        assert "#general is archived." in answer.text
+        assert f'href="{message.path}">Back to the message</a>' in answer.text
+    assert window.get(message.path).status_code == 303
 
 
 def test_who_was_removed_from_a_private_room_finds_nothing_of_theirs(sign_in, alice, bob, secret):

@@ -31,6 +31,12 @@ def open_reports(actor):
     return _reports(actor, Report.decided_at.is_(None), order=Report.id)
 
 
+def count_of_open_reports(actor):
+    """About how many messages they are: what waits for this person. One query."""
+    waiting = select(func.count(Report.message_id.distinct())).join(Report.message)
+    return db.session.scalar(waiting.where(Report.decided_at.is_(None), Message.author_id != actor.id))
+
+
 def decided_reports(actor):
     """The same, decided: newest first."""
     return _reports(actor, Report.decided_at.is_not(None), order=Report.decided_at.desc())

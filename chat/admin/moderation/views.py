@@ -48,7 +48,7 @@ bp = Blueprint("moderation", __name__)
 @signed_in
 def report(actor, message_id):
     message = message_for(actor, message_id)
-    authorize(can_report(actor, message))
+    authorize(can_report(actor, message), back=(message.path, "Back to the message"))
     if message.deleted_at:
         raise NotFound(NO_MESSAGE)
     form, status = ReportForm(), 422 if request.method == "POST" else 200

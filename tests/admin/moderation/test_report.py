@@ -1,5 +1,7 @@
 """Reporting a message, and deciding about it."""
 
+import re
+
 import pytest
 
 from chat.accounts.actions import assign_role
@@ -10,6 +12,7 @@ from chat.core.db import db
 from chat.core.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited
 from chat.core.transaction import transaction
 from chat.messages.actions import delete_message, edit_message
+from chat.rooms.actions import join_room
 from tests.factories import say
 
 
@@ -64,6 +67,57 @@ def test_a_moderator_removes_the_message_and_everybody_sees_it_go(live, audited,
     assert watcher.frames() == [("message", "deleted", "")]
     assert decided() == ["removed"]
     assert audited()[-1] == "report_decided"
+
+
+def waiting(page):
+    found = re.search(r'href="/reports".*?<span class="badge">(\d+)<', page)
+    return found and int(found[1])
+
+
+def test_what_waits_is_counted_where_a_moderator_sees_it_on_every_page(
+    sign_in, mo, alice, robot, bob, general, reported
+):
+    window = sign_in(mo)
+    report_message(robot, reported.message, "Rude")  # the same message: one thing to decide about
+    other = report_message(bob, say(alice, general, "No, you are"), "Insults")
+
+    assert waiting(window.get("/people").text) == 2
+    assert '<a class="link" href="/reports">2 reported messages wait</a>' in window.get("/").text
+    for report in (reported, other):
+        decide_report(mo, report, "dismissed")
+    assert waiting(window.get("/people").text) is None
+    assert "reported message" not in window.get("/").text
+
+
+def test_nobody_else_sees_that_something_waits_nor_who_wrote_it(sign_in, mo, alice, bob, general, reported):
+    join_room(mo, general)
+    report_message(alice, say(mo, general, "Fools, all of you"), "Insults")
+
+    assert waiting(sign_in(mo).get("/people").text) == 1  # not what is about her
+    for user in (alice, bob):
+        assert waiting(sign_in(user).get("/people").text) is None
+
+
+def test_the_page_of_a_room_is_another_when_something_waits(sign_in, mo, alice, bob, general):
+    window = sign_in(mo)
+    message = say(bob, general, "You are all fools")
+    window.get(general.path)
+    tag = window.get(general.path).headers["ETag"]
+    assert window.get(general.path, headers={"If-None-Match": tag}).status_code == 304
+
+    report_message(alice, message, "Insults")
+
+    again = window.get(general.path, headers={"If-None-Match": tag})
+    assert again.status_code == 200
+    assert waiting(again.text) == 1
+
+
+def test_whoever_may_not_report_is_led_back_to_the_message(sign_in, bob, general):
+    message = say(bob, general, "Mine")
+    answer = sign_in(bob).get(f"/messages/{message.id}/report")
+
+    assert answer.status_code == 403
+    assert f'href="{message.path}">Back to the message</a>' in answer.text
 
 
 def test_one_decision_is_about_all_who_reported_it(mo, alice, robot, bob, general, reported):
