@@ -17,7 +17,7 @@ from chat.admin.moderation.actions import is_final
 from chat.admin.moderation.forms import SPANS
 from chat.admin.moderation.policy import can_judge
 from chat.admin.moderation.presenter import OUTCOMES
-from chat.admin.presenter import days_words
+from chat.rooms.names import days_words
 from chat.site.settings import SETTINGS
 
 SIGN_UP = {"invite": "only people with an invite", "open": "anyone who finds the address"}

@@ -14,6 +14,7 @@ from chat.core import jobs, storage
 from chat.core.blocking import run_blocking
 from chat.core.clock import iso, now
 from chat.core.transaction import release
+from chat.rooms.names import days_words
 from chat.rooms.presenter import RoomView, present_room
 from chat.rooms.queries import last_activity, member_counts
 
@@ -181,10 +182,6 @@ def present_rooms(rooms):
         )
         for room in rooms
     ]  # fmt: skip
-
-
-def days_words(days):
-    return "for ever" if days is None else "1 day" if days == 1 else f"{days:,} days"
 
 
 @dataclass(frozen=True)

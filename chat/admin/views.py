@@ -25,6 +25,7 @@ from chat.core.rate_limit import limited, limiter
 from chat.core.transaction import release, transaction
 from chat.core.web import add_error, render_page, see_other
 from chat.rooms import actions as rooms
+from chat.rooms.names import days_words
 from chat.rooms.queries import public_room_named, room_for
 from chat.rooms.views import capabilities, room_view
 from chat.site.events import Audited
@@ -211,7 +212,7 @@ def set_retention(actor):
 
 
 def _for(days):
-    return "for ever" if days is None else f"for {presenter.days_words(days)}"
+    return "for ever" if days is None else f"for {days_words(days)}"
 
 
 def _confirmed(days, before):
@@ -236,7 +237,7 @@ def _retention_page(form, *, preview=False):
     found, more = queries.purges_page(before=request.args.get("before", type=int))
     return render_page(
         "admin/retention.html", 422 if form.errors or form.form_errors else 200, form=form, present=present,
-        present_words=presenter.days_words(present), days=days, days_words=presenter.days_words(days),
+        present_words=days_words(present), days=days, days_words=days_words(days),
         would_go=would_go, word=WORD, rooms=presenter.present_rooms(public), private_count=private,
         purges=presenter.present_purges(found), next=arguments(before=found[-1].id) if more else None,
     )  # fmt: skip
@@ -285,8 +286,8 @@ def _room_retention_page(actor, room, form, *, preview=False):
             add_error(form, error)
     return render_page(
         "admin/room_retention.html", 422 if form.errors or form.form_errors else 200, form=form, room=room_view(room),
-        can=capabilities(actor, room), default_words=presenter.days_words(default), days=days,
-        days_words=presenter.days_words(days), would_go=would_go, word=WORD, legal_hold=room.legal_hold,
+        can=capabilities(actor, room), default_words=days_words(default), days=days,
+        days_words=days_words(days), would_go=would_go, word=WORD, legal_hold=room.legal_hold,
         can_hold=bool(can_set_retention(actor)),
     )  # fmt: skip
 

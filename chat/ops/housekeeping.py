@@ -12,6 +12,7 @@ from chat.core.clock import now
 from chat.core.db import db
 from chat.core.failures import note_failure
 from chat.core.transaction import transaction
+from chat.rooms.queries import held_streams
 from chat.streams import log as streams
 from chat.transfer import exports
 
@@ -30,7 +31,7 @@ DAILY = ("retention",)  # jobs
 def tidy():
     """Delete what is too old, one step. Returns how many rows went; ask again while there are any."""
     with transaction():
-        gone = streams.prune(now() - ENTRIES_KEPT, batch=STEP) + jobs.tidy(STEP)
+        gone = streams.prune(now() - ENTRIES_KEPT, batch=STEP, keep=held_streams()) + jobs.tidy(STEP)
         old = select(Session.id).where(Session.expires_at < now() - SESSIONS_KEPT).limit(STEP)
         gone += db.session.execute(delete(Session).where(Session.id.in_(old))).rowcount
         over = select(Link.id).where(Link.expires_at < now() - LINKS_KEPT).limit(STEP)

@@ -1,4 +1,4 @@
-"""What rooms may be called, and how slow they may be."""
+"""What rooms may be called, how slow they may be, and how long they keep what is said."""
 
 import re
 import unicodedata
@@ -18,6 +18,11 @@ WORD = rf"[^\W_](?:(?!_)[\w{MARKS}])*"
 WORDS = rf"{WORD}(?:[-_]{WORD})*"
 NAME = re.compile(WORDS)
 UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\u202a-\u202e\u2066-\u2069]")  # controls and direction overrides
+
+
+def days_words(days):
+    """For how long something is kept; None: for ever."""
+    return "for ever" if days is None else "1 day" if days == 1 else f"{days:,} days"
 
 
 def room_name(typed):

@@ -14,6 +14,7 @@ from chat.core.rate_limit import limited, limiter
 from chat.core.web import add_error, redirect_back, render_page, see_other
 from chat.rooms import actions
 from chat.rooms.forms import AddMemberForm, NewRoomForm, OpenAsOwnerForm, PaceForm, RoomSettingsForm
+from chat.rooms.names import days_words
 from chat.rooms.policy import ROLES, can_create_room, can_remove, may, standing
 from chat.rooms.presenter import present_member, present_room
 from chat.rooms.queries import (
@@ -29,6 +30,7 @@ from chat.rooms.queries import (
     room_for,
     rooms_to_find,
 )
+from chat.site.queries import setting
 from chat.streams.log import heads
 
 bp = Blueprint("rooms", __name__)
@@ -219,6 +221,7 @@ def settings(actor, room_id):
         "rooms/settings.html", 422 if form.is_submitted() else 200,
         room=room_view(room), form=form, can=capabilities(actor, room), standing=standing(actor, room),
         pace=PaceForm(formdata=None, seconds=room.slow_mode_seconds),
+        kept=None if room.legal_hold else days_words(room.retention_days or setting("retention_days")),
         is_last=room.kind == "private" and member_counts([room.id]).get(room.id, 0) == 1,
     )  # fmt: skip
 

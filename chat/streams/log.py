@@ -224,13 +224,15 @@ def of_kinds(stream, kinds, *, after, upto, limit):
     return newest[::-1]
 
 
-def prune(older_than, *, batch=10_000):
-    """Delete entries older than this, of one stream, and raise its floor. Returns how many went, 0: none left.
+def prune(older_than, *, batch=10_000, keep=()):
+    """Delete entries older than this, of one stream, and raise its floor. Returns how many went, 0: none left. The
+    streams named in `keep` stay whole.
 
     One stream in a transaction, so that it waits for no lock while it holds another. First the floor, then the entries:
     a reader in between finds a floor above its cursor and starts afresh, never a hole.
     """
-    old = select(Entry.stream).where(Entry.created_at < older_than).order_by(Entry.stream).limit(1)
+    old = select(Entry.stream).where(Entry.created_at < older_than, Entry.stream.not_in(keep))
+    old = old.order_by(Entry.stream).limit(1)
     name = db.session.scalar(old)
     if name is None:
         return 0

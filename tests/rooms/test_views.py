@@ -3,6 +3,7 @@ from html import unescape
 
 import pytest
 
+from chat.admin.actions import set_legal_hold, set_room_retention
 from chat.rooms.actions import archive_room, create_room, join_room, leave_room, set_role
 from chat.rooms.queries import membership_of, position_of, public_room_named
 from chat.streams.log import heads
@@ -246,6 +247,25 @@ def test_others_read_the_settings(sign_in, bob, carol, general):
         assert answer.status_code == 403
         assert "Only an owner of #general can change it." in answer.text
     assert general.name == "general"
+
+
+def test_everybody_reads_in_the_settings_what_is_kept_and_for_how_long(sign_in, ada, alice, bob, general):
+    def kept(browser):
+        page = browser.get(f"{general.path}/settings").text
+        section = re.search(r'id="r-kept">.*?</section>', page, re.DOTALL)[0]
+        return unescape(re.sub(r"<[^>]+>", " ", section)), "/retention" in section
+
+    words, can_change = kept(sign_in(bob))
+    assert "Messages are kept for ever" in words
+    assert "“Noa joined” go after 90 days" in words
+    assert not can_change
+    set_room_retention(alice, general, 30)
+    words, can_change = kept(sign_in(alice))
+    assert "Messages are kept 30 days" in words
+    assert can_change
+    set_legal_hold(ada, general, True)
+    assert "on legal hold" in kept(sign_in(bob))[0]
+    assert "90 days" not in kept(sign_in(bob))[0]
 
 
 def test_the_last_one_of_a_private_room_is_told_what_leaving_means(sign_in, alice, bob, secret, general):
