@@ -8,6 +8,7 @@ from chat.accounts.actions import email, reset
 from chat.accounts.events import (
     AccountClosed,
     BlocksChanged,
+    FactorNeeded,
     PersonChanged,
     PersonCreated,
     PersonErased,
@@ -46,6 +47,7 @@ def attach(pump):
     on(PersonChanged, within=[log.write, pump.capture], after=[pump.wake])
     on(SessionEnded, within=[log.write, pump.capture], after=[pump.wake])
     on(RoleChanged, within=[log.write, pump.capture], after=[pump.wake])
+    on(FactorNeeded, within=[log.write, pump.capture], after=[pump.wake])
     on(UserEnded, within=[log.write, pump.capture], after=[pump.wake])
     on(SessionBegan, within=[letters.about_new_device, audit.note_new_device], after=[note_signed_in])
     on(AccountClosed, within=[leave_rooms_later])

@@ -4,9 +4,11 @@ from functools import wraps
 
 from flask import current_app, g, request
 
+from chat.accounts.actions.sessions import note_use
 from chat.accounts.credentials import is_bearer
+from chat.accounts.queries import live_session
 from chat.accounts.scopes import refuse_without
-from chat.accounts.signed_in import cookie_name, find_session, refuse_waiting, session_for, this_network
+from chat.accounts.signed_in import cookie_name, find_session, refuse_held_up, refuse_waiting, this_network
 from chat.core.errors import Forbidden, Invalid, Unauthorized
 from chat.core.rate_limit import limiter
 from chat.core.security_log import note_refusal
@@ -79,12 +81,13 @@ def by_token(header):
     """The same, by a token that a person made for a program, or by an access token that a program was given."""
     kind, _, token = header.partition(" ")
     token = token.strip()
-    session = session_for(token) if kind.lower() == "bearer" and is_bearer(token) else None
+    session = live_session(token) if kind.lower() == "bearer" and is_bearer(token) else None
     if session is None:
         note_refusal("token refused")
         raise Unauthorized("That token is not known here, or it has ended.")
     g.user_id = session.user_id
-    return session, token
+    refuse_held_up(session)
+    return note_use(session), token
 
 
 def by_cookie():

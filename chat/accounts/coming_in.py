@@ -15,7 +15,7 @@ from flask import redirect, session
 from chat.accounts import actions
 from chat.accounts.actions.admit import SET_UP, SHOW, TOO_LATE
 from chat.accounts.return_path import return_path
-from chat.accounts.signed_in import WAITING, find_session, keep_token, this_browser
+from chat.accounts.signed_in import WAITING, keep_token, session_here, this_browser
 from chat.core.clock import iso, now
 from chat.core.errors import Unauthorized
 from chat.core.web import see_other, wants_json
@@ -59,7 +59,7 @@ def let_in(admitted, *, next=None):
 def take_over(token):
     """Give this browser another session, and end the one that it had: whoever signs in where somebody is signed in
     takes their place."""
-    if present := find_session():
+    if present := session_here():
         actions.end_session(present.user, present)
     keep_token(token)
 

@@ -76,6 +76,18 @@ class RoleChanged:
 
 
 @dataclass(frozen=True)
+class FactorNeeded:
+    """These people need a second factor from now on, and have none: their connections end, and their sessions open
+    nothing else until they have set one up."""
+
+    user_ids: list
+    seq: int
+
+    def changes(self):
+        return [Change(ACCESS, self.seq, "factor_needed", 1, {"users": self.user_ids})]
+
+
+@dataclass(frozen=True)
 class SessionBegan:
     """Somebody signed in. `is_new`: on a device that they have not been seen on, while there are others."""
 

@@ -1,10 +1,11 @@
 """Pages of the second factor: showing it on the way in, setting it up, and proving once more that it is oneself."""
 
-from flask import Blueprint, Response, g, redirect, request, session
+from flask import Blueprint, Response, g, redirect, request, session, url_for
 
 from chat.accounts import actions, passkeys, totp
-from chat.accounts.actions.admit import SET_UP, SHOW
-from chat.accounts.coming_in import take_over, waiting
+from chat.accounts.actions.admit import SET_UP, SHOW, Admitted, mark_of
+from chat.accounts.actions.confirm import is_confirmed
+from chat.accounts.coming_in import let_in, take_over, waiting
 from chat.accounts.confirmed import confirmed
 from chat.accounts.factor_forms import (
     CodeForm,
@@ -20,7 +21,15 @@ from chat.accounts.presenter import present_factors, present_person
 from chat.accounts.queries import codes_left, passkey_for, passkeys_of, person_for, totp_of, user_by_id
 from chat.accounts.recovery_codes import FEW
 from chat.accounts.return_path import return_path
-from chat.accounts.signed_in import keep_token, signed_in, this_browser, this_network
+from chat.accounts.signed_in import (
+    held_up_session,
+    keep_token,
+    session_here,
+    signed_in,
+    signed_in_or_held_up,
+    this_browser,
+    this_network,
+)
 from chat.core.authorize import authorize
 from chat.core.errors import ChatError, Forbidden, Invalid, Unauthorized
 from chat.core.policies import open_to
@@ -96,6 +105,18 @@ def _second_page(way, form, status):
 def cancel():
     session.clear()
     return redirect("/login", 303)
+
+
+@bp.get("/login/needed")
+@signed_in_or_held_up
+def needed(actor):
+    """Whoever is signed in and needs a second factor since then is led to setting one up."""
+    held_up, next = held_up_session(), return_path(request.args.get("next"))
+    if held_up is None:
+        return redirect(next, 303)
+    if not is_confirmed(held_up):  # an open laptop should not be enough to bind somebody's account to another phone
+        return redirect(url_for("factors.confirm", next=url_for("factors.needed", next=next)), 303)
+    return let_in(Admitted(actor.id, mark_of(actor), None, SET_UP), next=next)
 
 
 @bp.route("/login/set-up", methods=["GET", "POST"])
@@ -328,7 +349,7 @@ def remove_passkey(actor, id):
 
 
 @bp.route("/confirm", methods=["GET", "POST"])
-@signed_in
+@signed_in_or_held_up
 def confirm(actor):
     form = ConfirmForm(next=request.args.get("next"))
     if not form.is_submitted():
@@ -338,9 +359,9 @@ def confirm(actor):
 
 def _proof(actor, form):
     if form.code.data:
-        return actions.confirm_by_code(actor, g.session, form.code.data)
+        return actions.confirm_by_code(actor, session_here(), form.code.data)
     if form.password.data:
-        return actions.confirm_by_password(actor, g.session, form.password.data, address=request.remote_addr)
+        return actions.confirm_by_password(actor, session_here(), form.password.data, address=request.remote_addr)
     raise Invalid("Give your password, or a code of your app.")
 
 
@@ -373,6 +394,7 @@ def _confirm_page(actor, form, status):
     return render_page(
         "accounts/prove.html", status, form=form, person=present_person(actor), back=return_path(form.next.data),
         has_password=bool(actor.password_hash), has_app=totp_of(actor) is not None,
+        is_held_up=held_up_session() is not None,
         has_passkeys=bool(passkeys_of(actor)) and passkeys.are_possible(),
     )  # fmt: skip
 

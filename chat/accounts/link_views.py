@@ -13,7 +13,7 @@ from chat.accounts.confirmed import confirmed
 from chat.accounts.forms import EmailForm, ForgotForm, ResetForm
 from chat.accounts.presenter import present_move, present_person, zone_of
 from chat.accounts.queries import person_for, token_hash
-from chat.accounts.signed_in import find_session, keep_token, signed_in, this_browser
+from chat.accounts.signed_in import find_session, keep_token, session_here, signed_in, this_browser
 from chat.core import mail
 from chat.core.errors import ChatError, Conflict, NotFound
 from chat.core.policies import open_to
@@ -174,7 +174,7 @@ def arrived(secret):
         token = actions.finish_move(secret, session.get("move_pass"), **this_browser())
     except Conflict as error:
         return see_other(f"/move/{secret}", error.message, "danger")
-    if present := find_session():
+    if present := session_here():
         actions.end_session(present.user, present)
     keep_token(token)
     return redirect("/", 303)

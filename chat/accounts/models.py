@@ -89,6 +89,7 @@ class Session(db.Model):
     revoked_at: Mapped[datetime | None]
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+    is_held_up = False  # not kept: queries.live_session says it
 
 
 class RefreshToken(db.Model):

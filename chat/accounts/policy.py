@@ -182,12 +182,18 @@ def can_change_factors(actor, owner_id=None):
     return may(actor, "change_factors", actor.id if owner_id is None else owner_id)
 
 
+# Who the setting `second_factor` is about: its value → roles. Never bots: they have no password either.
+NEED_FACTOR = {
+    "admin": ("owner", "admin"),
+    "moderator": STAFF,
+    "everyone": tuple(role for role in ROLES if role != "bot"),
+}
+
+
 def needs_second_factor(user):
-    """Whether the community lets this person in only with a second factor. Never bots: they have no password either."""
-    lowest = setting("second_factor")
-    if lowest == "everyone":
-        return user.role != "bot"
-    return lowest != "nobody" and ranks_at_least(user.role, lowest)
+    """Whether the community lets this person in only with a second factor. queries.is_held_up says it to the database,
+    and with it whether they have one."""
+    return user.role in NEED_FACTOR.get(setting("second_factor"), ())
 
 
 def can_remove_last_factor(actor):

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from sqlalchemy import and_, bindparam, func, or_, select
-from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy import and_, bindparam, func, not_, or_, select
+from sqlalchemy.orm import aliased, contains_eager, joinedload
 
 from chat.accounts import credentials
 from chat.accounts.circle import is_in_circle_of
@@ -23,7 +23,7 @@ from chat.accounts.models import (
     Totp,
     User,
 )
-from chat.accounts.policy import can_see_all_invites, can_see_invite, can_see_people
+from chat.accounts.policy import NEED_FACTOR, can_see_all_invites, can_see_invite, can_see_people
 from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
@@ -53,14 +53,43 @@ def _may_come_in(moment):
     return (User.deactivated_at.is_(None), or_(User.suspended_until.is_(None), User.suspended_until <= moment))
 
 
+def _has_factor():
+    app = select(Totp.user_id).where(Totp.user_id == User.id, Totp.confirmed_at.is_not(None))
+    return or_(app.exists(), select(Passkey.id).where(Passkey.user_id == User.id).exists())
+
+
+def _needs_factor_if(lowest):
+    """Who needs a second factor where the setting says `lowest`. As ORs: an IN would be slower, see Prepared."""
+    return or_(*(and_(lowest == value, User.role == role) for value, roles in NEED_FACTOR.items() for role in roles))
+
+
+def is_held_up():
+    """The condition that a User needs a second factor and has none. Their sessions are kept, and open nothing but the
+    way to setting one up: for every entry point that is said here, in the query that finds the session anyway. So it
+    holds from the commit of the setting, or of the role."""
+    site = aliased(Site)
+    needs = select(site.id).where(_needs_factor_if(site.settings["second_factor"].as_string()))
+    return and_(needs.exists(), not_(_has_factor()))
+
+
+_HELD_UP = is_held_up()
+
+
+def held_up_if(lowest):
+    """The ids of those who would be held up if the setting `second_factor` said this."""
+    needs = or_(False, *(User.role == role for role in NEED_FACTOR.get(lowest, ())))
+    return db.session.scalars(select(User.id).where(needs, User.deactivated_at.is_(None), not_(_has_factor()))).all()
+
+
 def live_session(credential):
     """The Session of this cookie or token with its user, or None when it is none of ours, was revoked, ran out, was
-    idle too long, or its person may no longer come in. One query."""
+    idle too long, or its person may no longer come in. Its `is_held_up` says whether it opens nothing until they have
+    set up a second factor. One query."""
     named, moment = credentials.read(credential), now()
     if named is None:
         return None
     query = (
-        select(Session)
+        select(Session, _HELD_UP)
         .join(Session.user)
         .options(contains_eager(Session.user))
         .where(Session.token_hash == named.token_hash, Session.kind == named.kind)
@@ -68,7 +97,11 @@ def live_session(credential):
     )
     if named.epoch is not None:
         query = query.join(Site, Site.epoch == named.epoch)
-    return db.session.scalars(query).first()
+    row = db.session.execute(query).first()
+    if row is None:
+        return None
+    session, session.is_held_up = row
+    return session
 
 
 def sessions_of(user, *kinds):
@@ -94,13 +127,13 @@ def own_session(actor, session_id):
 
 
 def live_session_ids(ids):
-    """Which of these sessions still count. One query."""
+    """Which of these sessions still open something. One query."""
     moment = now()
     return set(
         db.session.scalars(
             select(Session.id)
             .join(Session.user)
-            .where(Session.id.in_(ids), *_is_live(moment, moment - IDLE), *_may_come_in(moment))
+            .where(Session.id.in_(ids), *_is_live(moment, moment - IDLE), *_may_come_in(moment), not_(_HELD_UP))
         )
     )
 
@@ -121,15 +154,16 @@ _live = (
         Session.kind == bindparam("kind"),
         *_is_live(bindparam("moment"), bindparam("idle_since")),
         *_may_come_in(bindparam("moment")),
+        not_(_HELD_UP),
     )
 )
 _LIVE, _LIVE_IN_EPOCH = Prepared(_live), Prepared(_live.join(Site, Site.epoch == bindparam("epoch")))
 
 
 def live_session_row(credential, ask=read):
-    """What `live_session` finds, as a row of id, user_id, seen_at, scopes, expires_at, the person's role, and the head
-    of `access` at that moment: nothing up to there ended it. Without the session's objects; one query, put through
-    `ask`."""
+    """What `live_session` finds, unless it is held up: a row of id, user_id, seen_at, scopes, expires_at, the person's
+    role, and the head of `access` at that moment: nothing up to there ended it. Without the session's objects; one
+    query, put through `ask`."""
     named, moment = credentials.read(credential), now()
     if named is None:
         return None
@@ -145,7 +179,7 @@ def refresh_token(secret):
 
 
 def is_live(session):
-    """Whether a Session still counts, and its person may come in. One query."""
+    """Whether a Session still opens something. One query."""
     return bool(live_session_ids([session.id]))
 
 

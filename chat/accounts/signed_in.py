@@ -7,6 +7,7 @@ the person is kept in it, and there is no other way to be remembered. Tokens (cr
 
 from contextlib import suppress
 from functools import wraps
+from urllib.parse import urlencode
 
 from flask import after_this_request, current_app, g, redirect, request, session, url_for
 from flask_login import LoginManager, current_user
@@ -24,6 +25,8 @@ from chat.site.queries import the_site
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 UNCOUNTED = ("static", "ops")  # kept by browsers for ever; asked for by machines
+HELD_UP = "Your account needs a second factor here now, and has none yet. Sign in with a browser and set one up."
+NEEDED = "/login/needed"  # leads from a session that is held up to setting up a second factor
 WAITING = "coming_in"  # where a Flask session says who has shown a first factor, and no second one yet
 OPEN_BEFORE_SETUP = ("site.setup", "static.asset", "static.accent", "ops.healthz", "ops.readyz", "ops.metrics")
 
@@ -54,28 +57,41 @@ def cookie_value(cookie_header):
 
 
 def session_for(token):
-    """The live Session of this cookie or token, with its user; None otherwise. One query, and every five minutes a
-    small write.
+    """The live Session of this cookie or token, with its user; None otherwise, also while it is held up. One query, and
+    every five minutes a small write.
 
     Sockets ask again for every event: the session may have been revoked since they connected.
     """
     found = live_session(token)
-    return note_use(found) if found else None
+    return note_use(found) if found and not found.is_held_up else None
 
 
 def find_session():
     """The Session of this request, or None, also as `g.session`."""
     if "session" not in g:
         value = request.cookies.get(cookie_name(), "")
-        g.session = session_for(value) if is_cookie(value) else None
-        g.user_id = g.session and g.session.user_id  # for the log, also after a rollback
+        found = live_session(value) if is_cookie(value) else None
+        g.held_up, g.session = (found, None) if found and found.is_held_up else (None, found and note_use(found))
+        g.user_id = found and found.user_id  # for the log, also after a rollback
     return g.session
+
+
+def held_up_session():
+    """The Session of this request if it opens nothing until its person has set up a second factor, or None."""
+    find_session()
+    return g.get("held_up")
+
+
+def session_here():
+    """The Session of this request, held up or not, or None: whoever signs out, or in as somebody else, leaves none
+    behind."""
+    return find_session() or held_up_session()
 
 
 def forget_who_asked():
     """Nobody is taken over from an application context that outlives one request, as in tests and commands."""
-    g.pop("session", None)
-    g.pop("user_id", None)
+    for name in ("session", "held_up", "user_id"):
+        g.pop(name, None)
     g.pop("_login_user", None)
 
 
@@ -118,6 +134,8 @@ def signed_in(view):
             refuse_waiting()
             if wants_json():
                 raise Unauthorized
+            if held_up_session():
+                return redirect(f"{NEEDED}?{urlencode({'next': this_page() or '/'})}", 303)
             return redirect(url_for("accounts.sign_in", next=this_page()), 303)
         return view(current_user._get_current_object(), *args, **kwargs)
 
@@ -125,8 +143,29 @@ def signed_in(view):
     return asked
 
 
+def signed_in_or_held_up(view):
+    """The same, and passes also whoever has yet to set up a second factor: for the way to that."""
+
+    @wraps(view)
+    def asked(*args, **kwargs):
+        held_up = held_up_session()
+        return view(held_up.user, *args, **kwargs) if held_up else signed_in(view)(*args, **kwargs)
+
+    asked.policy = "signed in, also while a second factor is missing"
+    return asked
+
+
+def refuse_held_up(held_up):
+    """Raise Forbidden, with the remedy, for a Session that opens nothing until a second factor is set up."""
+    if held_up and held_up.is_held_up:
+        raise Forbidden(HELD_UP)
+
+
 def refuse_waiting():
-    """Raise Forbidden, with the remedy, for a program in whose browser somebody has yet to show a second factor."""
+    """Raise Forbidden, with the remedy, for a program in whose browser somebody has yet to show a second factor, or to
+    set one up."""
+    if wants_json():
+        refuse_held_up(held_up_session())
     if wants_json() and WAITING in session:
         raise Forbidden("A second factor is missing. Open the sign-in page in a browser and show it, or set one up.")
 

@@ -35,7 +35,7 @@ from chat.accounts.queries import (
 )
 from chat.accounts.return_path import return_path
 from chat.accounts.scopes import SCOPES
-from chat.accounts.signed_in import drop_token, find_session, signed_in, this_browser
+from chat.accounts.signed_in import drop_token, find_session, session_here, signed_in, this_browser
 from chat.core import storage
 from chat.core.errors import ChatError, Conflict, Invalid, NotFound, RateLimited
 from chat.core.headers import NO_DOCUMENT
@@ -84,7 +84,7 @@ def sign_in_page(form, status):
 @bp.post("/logout")
 @open_to("anyone; it ends the session of this browser, if there is one")
 def sign_out():
-    if session := find_session():
+    if session := session_here():
         if "everywhere" in request.form:
             actions.end_other_sessions(session.user)
         else:

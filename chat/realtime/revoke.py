@@ -21,7 +21,8 @@ class Revoke:
         self._polls = 0
 
     def __call__(self, change):
-        reason = "rights" if change.kind == "role_changed" else "revoked"  # rights: come back with those you have now
+        rights = change.kind in ("role_changed", "factor_needed")  # come back with those that you have now
+        reason = "rights" if rights else "revoked"
         for connection in self._affected(change):
             if change.seq > connection.since:
                 self.end(connection, reason)
@@ -31,6 +32,8 @@ class Revoke:
             return [c for c in self.connections.all() if c.session_id == change.subject_id]
         if change.kind == "role_changed":
             return self.connections.of(change.subject_id)
+        if change.kind == "factor_needed":
+            return [c for user_id in change.data["users"] for c in self.connections.of(user_id)]
         if change.kind == "user_ended":
             spared = (change.data or {}).get("except")
             return [c for c in self.connections.of(change.subject_id) if c.session_id != spared]

@@ -57,7 +57,8 @@ SETTINGS = {
     ),
     "second_factor": Setting(
         "nobody", "Who needs a second factor",
-        "They are asked to set one up when they next sign in.", "Sign-in",
+        "Whoever has none is led to setting one up at once, you too, and can do nothing else here until they have.",
+        "Sign-in",
         {"nobody": "Nobody", "admin": "Administrators", "moderator": "Moderators and up", "everyone": "Everyone"},
     ),
     "new_account_hours": Setting(

@@ -175,13 +175,6 @@ def test_whoever_has_set_one_up_meanwhile_shows_it_instead(client, login, alice,
     assert (answer.location, token_of(answer)) == ("/login", None)
 
 
-def test_those_who_are_in_stay_in_until_they_sign_in_the_next_time(sign_in, alice):
-    browser = sign_in(alice)
-    require_from("everyone")
-
-    assert browser.get("/people").status_code == 200
-
-
 # Passkeys on the way in
 
 

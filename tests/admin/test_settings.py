@@ -7,6 +7,7 @@ from chat.core.errors import Forbidden, Invalid
 from chat.site.queries import setting, the_site
 from chat.site.settings import SETTINGS
 from chat.streams.log import SITE, heads
+from tests.accounts.factors import Clock, with_app
 
 
 def test_a_setting_that_changes_is_told_once_and_written_down(ada, live, bob, audited):
@@ -77,7 +78,36 @@ def test_every_setting_stands_on_a_page(sign_in, ada):
         assert entry.label in pages or name in elsewhere
 
 
-def test_the_pages_set_what_is_typed(sign_in, ada):
+@pytest.fixture
+def provider(app):
+    """An identity provider that is set up. Nobody asks it."""
+    settings = app.config["PARLEY"]
+    for name, value in (("oidc_issuer", "https://id.example"), ("oidc_client_id", "p"), ("oidc_client_secret", "s")):
+        object.__setattr__(settings, name, value)
+
+
+def test_passwords_cannot_be_switched_off_while_there_is_no_other_way_in(sign_in, ada, audited):
+    page = sign_in(ada).post("/admin/sign-in", data={"password_sign_in": "False", "second_factor": "nobody"})
+
+    assert page.status_code == 422
+    assert "There is no identity provider yet" in page.text
+    assert "OIDC_ISSUER" in page.text
+    assert (setting("password_sign_in"), audited()) == (True, [])
+    with pytest.raises(Invalid) as refusal:
+        change_settings(ada, password_sign_in=False, who_may_invite="admin")
+    assert (refusal.value.field, setting("who_may_invite")) == ("password_sign_in", "member")
+
+
+def test_with_a_provider_they_can_and_stay_so_when_it_is_taken_away(app, ada, provider):
+    assert change_settings(ada, password_sign_in=False) == ["password_sign_in"]
+    app.extensions["providers"].clear()
+
+    assert change_settings(ada, password_sign_in=False, who_may_invite="admin") == ["who_may_invite"]
+    assert change_settings(ada, password_sign_in=True) == ["password_sign_in"]
+
+
+def test_the_pages_set_what_is_typed(sign_in, ada, provider):
+    with_app(ada, Clock())
     window = sign_in(ada)
 
     window.post("/admin/settings", data={"who_may_invite": "moderator", "who_may_create_room": "member",

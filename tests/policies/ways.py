@@ -135,6 +135,7 @@ IN_COMMUNITY = {
     "help an administrator to sign in": ("role-of-adam", form("/people/{adam}/sign-in-link")
                                          + form("/people/{adam}/reset-second-factors")),
     "see one's second factors": ("signed-in", page("/settings/second-factor")),
+    "be led to setting one up, needing none": ("signed-in", page("/login/needed")),
     "see what an app needs": ("oneself", page("/settings/second-factor/app")),
     "set up an app with a wrong code": ("oneself-refused", form("/settings/second-factor/app", code="000000")),
     "remove the app that one does not have": ("own-missing", form("/settings/second-factor/app/remove")),

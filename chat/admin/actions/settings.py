@@ -1,3 +1,6 @@
+from chat.accounts.events import FactorNeeded
+from chat.accounts.oidc.providers import providers
+from chat.accounts.queries import held_up_if
 from chat.admin.policy import can_change_settings, can_set_retention
 from chat.core.authorize import authorize
 from chat.core.db import db
@@ -8,7 +11,12 @@ from chat.site.events import Audited, SiteChanged
 from chat.site.names import one_line
 from chat.site.queries import the_site
 from chat.site.settings import SETTINGS
-from chat.streams.log import SITE, lock, next_seq
+from chat.streams.log import ACCESS, SITE, lock, next_seq
+
+NO_PROVIDER = (
+    "There is no identity provider yet, and nobody but owners could sign in. Set one up first, such as OIDC_ISSUER in "
+    "the configuration, and start Parley again."
+)
 
 
 def change_settings(actor, **values):
@@ -19,7 +27,7 @@ def change_settings(actor, **values):
     """
     wanted = {name: _checked(name, value) for name, value in values.items()}
     with transaction() as record:
-        lock(SITE)
+        lock(SITE, *([ACCESS] if "second_factor" in wanted else []))
         authorize(can_change_settings(actor))
         if "retention_days" in wanted:
             authorize(can_set_retention(actor))
@@ -28,11 +36,15 @@ def change_settings(actor, **values):
         changed = [name for name in wanted if wanted[name] != before[name]]
         if not changed:
             return changed
+        if "password_sign_in" in changed and not wanted["password_sign_in"] and not providers():
+            raise Invalid(NO_PROVIDER, field="password_sign_in")
         for name in changed:
             _set(site, name, wanted[name])
         site.v = next_seq(SITE)
         db.session.flush()
         record(SiteChanged(site.v))
+        if "second_factor" in changed:
+            record(FactorNeeded(held_up_if(wanted["second_factor"]), next_seq(ACCESS)))
         data = {name: {"from": before[name], "to": wanted[name]} for name in changed}
         record(Audited(actor.id, "settings_changed", "site", None, data))
     return changed
