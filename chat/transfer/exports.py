@@ -2,6 +2,8 @@
 
 Somebody else who asks for it, before they erase the person, gets what they may see anyway: the profile, and what the
 person wrote in rooms that are open to the asker. Private rooms and sessions are in it for the person alone.
+
+A room that whoever asks may not see any more has no name in it: it may have been given another one since.
 """
 
 import json
@@ -72,8 +74,9 @@ def collect(data):
     user, by, key = user_by_id(export.user_id), user_by_id(export.created_by_id), key_of(export)
     if user.erased_at:
         return
-    export_id, user_id, count, hidden = export.id, user.id, count_written(user.id), _hidden_from(by, user)
-    parts = {"profile.json": _profile(user), "memberships.json": _memberships(user, hidden)}
+    export_id, user_id, count, unseen = export.id, user.id, count_written(user.id), _unseen(by, user)
+    hidden = set() if by.id == user.id else unseen
+    parts = {"profile.json": _profile(user), "memberships.json": _memberships(user, unseen, hidden)}
     if by.id == user.id:
         parts["sessions.json"] = _sessions(user)
     release()
@@ -82,7 +85,7 @@ def collect(data):
             for title, part in parts.items():
                 archive.writestr(title, _json(part))
             with archive.open("messages.json", "w", force_zip64=True) as messages:
-                for number, text in _messages(user_id, hidden):
+                for number, text in _messages(user_id, unseen, hidden):
                     run_blocking(messages.write, text)
                     jobs.note(key, done=number, of=count)
         size = file.tell()
@@ -95,10 +98,8 @@ def collect(data):
         raise
 
 
-def _hidden_from(by, user):
-    """The ids of rooms that whoever asked may not see, though the person was in them."""
-    if by.id == user.id:
-        return set()
+def _unseen(by, user):
+    """The ids of rooms that whoever asked may not see now, though the person is or was in them."""
     return {room.id for _, room in all_memberships_of(user.id) if not may(by, room, "see")}
 
 
@@ -107,12 +108,15 @@ def _profile(user):
     return {**{name: getattr(user, name) for name in names}, "created_at": iso(user.created_at)}
 
 
-def _memberships(user, hidden):
+def _memberships(user, unseen, hidden):
     return [
-        {"room_id": room.id, "room": room.name, "kind": room.kind, "role": m.role, "since": iso(m.since)}
+        {
+            "room_id": room.id, "room": None if room.id in unseen else room.name, "kind": room.kind, "role": m.role,
+            "since": iso(m.since),
+        }
         for m, room in all_memberships_of(user.id)
         if room.id not in hidden
-    ]
+    ]  # fmt: skip
 
 
 def _sessions(user):
@@ -126,12 +130,12 @@ def _sessions(user):
     ]  # fmt: skip
 
 
-def _messages(user_id, hidden):
+def _messages(user_id, unseen, hidden):
     """(how many so far, bytes) until the whole list has been given."""
     number, last, before = 0, 0, "["
     while found := written_by(user_id, after=last, limit=PAGE):
         last, number = found[-1].id, number + len(found)
-        shown = [_message(row) for row in found if row.room_id not in hidden]
+        shown = [_message(row, unseen) for row in found if row.room_id not in hidden]
         release()
         if shown:
             yield number, (before + "\n" + ",\n".join(map(_line, shown))).encode()
@@ -140,10 +144,10 @@ def _messages(user_id, hidden):
     yield number, b"[]\n" if before == "[" else b"\n]\n"
 
 
-def _message(row):
+def _message(row, unseen):
     return {
-        "id": row.id, "room_id": row.room_id, "room": row.room, "text": row.text, "created_at": iso(row.created_at),
-        "edited_at": iso(row.edited_at),
+        "id": row.id, "room_id": row.room_id, "room": None if row.room_id in unseen else row.room, "text": row.text,
+        "created_at": iso(row.created_at), "edited_at": iso(row.edited_at),
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from chat.core.db import db
 from chat.core.errors import Forbidden
 from chat.core.jobs import run_due
 from chat.messages.actions import delete_message
-from chat.rooms.actions import leave_room
+from chat.rooms.actions import change_room, leave_room
 from chat.transfer import exports
 from chat.transfer.exports import progress_of, request_export
 from tests.factories import say
@@ -62,6 +62,19 @@ def test_rooms_that_one_left_are_in_it(bob, general):
 
     assert [m["text"] for m in found["messages.json"]] == ["before I left"]
     assert [(m["room"], m["role"]) for m in found["memberships.json"]] == [("general", None)]
+
+
+def test_the_name_that_a_private_room_has_by_now_is_not_for_who_left_it(alice, bob, secret):
+    say(bob, secret, "before I left")
+    leave_room(bob, secret)
+    change_room(alice, secret, name="another-name", topic="", description="")
+    found = collected(bob)
+
+    assert [(m["room_id"], m["room"], m["text"]) for m in found["messages.json"]] == [
+        (secret.id, None, "before I left")
+    ]
+    assert (secret.id, None) in [(m["room_id"], m["room"]) for m in found["memberships.json"]]
+    assert "another-name" not in json.dumps(found)
 
 
 def test_it_is_whole_however_many_there_are(alice, general, monkeypatch):
