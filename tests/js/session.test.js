@@ -261,6 +261,49 @@ test("a deleted one below my position is not taken off", async () => {
   assert.equal(session.room(7).unread, 2)
 })
 
+test("what a moderator puts back is new again, with whom it calls", async () => {
+  const { session, seen } = await live()
+  session.receive(...message(41, { mentions: [ME] }))
+  session.receive(...message(42, { id: 41, at: 41, change: "deleted", deleted: "now" }))
+  assert.deepEqual([session.room(7).unread, session.room(7).mentions], [0, 0])
+  session.receive(...message(43, { id: 41, at: 41, change: "undeleted", mentions: [ME] }))
+  assert.deepEqual([session.room(7).unread, session.room(7).mentions], [1, 1])
+  assert.deepEqual(seen.shown.at(-1), [7, 43, "undeleted", true])
+})
+
+test("what is put back below my position, or was mine, does not count", async () => {
+  const { session } = await live({ rooms: [room({ position: 30, unread: 2 })] })
+  session.receive(...message(41, { id: 20, at: 20, change: "undeleted", mentions: [ME] }))
+  session.receive(...message(42, { id: 35, at: 35, change: "undeleted", author: { id: ME, name: "Me", v: 1 } }))
+  assert.deepEqual([session.room(7).unread, session.room(7).mentions], [2, 0])
+})
+
+test("a replay of taking away and putting back comes out even", async () => {
+  const { session } = await live()
+  const there = { id: 41, at: 41, v: 43, mentions: [ME] }
+  session.receive(...message(41, there))
+  session.receive(...message(42, { ...there, change: "deleted" }))
+  session.receive(...message(43, { ...there, change: "undeleted" }))
+  assert.deepEqual([session.room(7).unread, session.room(7).mentions], [1, 1])
+})
+
+test("what somebody wrote whom I muted counts neither when it comes nor when it is put back, but their call does", async () => {
+  const { session } = await live({ blocks: { mute: [BOB.id], block: [] } })
+  session.receive(...message(41, { mentions: [ME] }))
+  session.receive(...message(42, { id: 41, at: 41, change: "deleted", deleted: "now" }))
+  assert.deepEqual([session.room(7).unread, session.room(7).mentions], [0, 0])
+  session.receive(...message(43, { id: 41, at: 41, change: "undeleted", mentions: [ME] }))
+  assert.deepEqual([session.room(7).unread, session.room(7).mentions], [0, 1])
+})
+
+test("whom I blocked cannot call me, also not by what is put back", async () => {
+  const { session } = await live({ blocks: { mute: [], block: [BOB.id] } })
+  session.receive(...message(41, { mentions: [ME], everyone: true }))
+  session.receive(...message(42, { id: 41, at: 41, change: "deleted", deleted: "now" }))
+  session.receive(...message(43, { id: 41, at: 41, change: "undeleted", mentions: [ME] }))
+  assert.deepEqual([session.room(7).unread, session.room(7).mentions], [0, 0])
+})
+
 test("a mention that comes or goes with an edit is counted", async () => {
   const { session } = await live()
   session.receive(...message(41))
