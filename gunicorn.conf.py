@@ -21,6 +21,7 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 timeout = 30
 keepalive = 5
 graceful_timeout = settings.graceful_timeout_seconds + 1  # the worker is gone a second before gunicorn would kill it
+sendfile = False  # eventlet's sockets refuse it once the headers are out: pictures and exports would come empty
 control_socket_disable = True  # it would be written into the home directory, which a system user has not
 
 forwarded_allow_ips = ""  # gunicorn believes no forwarded header; the application counts the proxies it trusts
