@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, registry
 
 from chat.core.errors import Busy
+from chat.core.prepared import hide_values
 from chat.core.write_lock import WriteLock
 
 
@@ -99,6 +100,14 @@ def engine_options(url):
 def prepare(engine):
     """Attach what each new connection and each transaction of `engine` needs. Once per engine."""
     if engine.dialect.name != "sqlite":
+
+        @event.listens_for(engine, "handle_error")
+        def on_error(context):
+            said, ours = str(context.original_exception), context.sqlalchemy_exception
+            hide_values(context.original_exception)
+            if ours is not None:
+                ours.args = (ours.args[0].replace(said, str(context.original_exception)),)
+
         return
 
     @event.listens_for(engine, "connect")

@@ -92,7 +92,15 @@ def wrapped(error, dialect, cursor=None, statement=""):
     """A driver's error as SQLAlchemy raises it, without the values, which are what people wrote. Without a cursor there
     was no connection yet."""
     gone = cursor is not None and dialect.is_disconnect(error, cursor.connection, cursor)
+    hide_values(error)
     base = dialect.loaded_dbapi.Error
     return DBAPIError.instance(
         statement, None, error, base, hide_parameters=True, connection_invalidated=gone, dialect=dialect
     )
+
+
+def hide_values(error):
+    """Leave of what PostgreSQL says about an error its first line: the details below it may hold a whole row, and so
+    what people wrote."""
+    if first := getattr(getattr(error, "diag", None), "message_primary", None):
+        error.args = (first,)

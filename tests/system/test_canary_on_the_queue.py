@@ -31,6 +31,7 @@ class Wire:
 
     def __init__(self, redis):
         self.data, self.socket = b"", socket.create_connection(("127.0.0.1", redis.port), 10)
+        self.socket.settimeout(None)  # it says nothing for as long as nobody asks Redis for anything
         self.socket.sendall(b"MONITOR\r\n")
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()

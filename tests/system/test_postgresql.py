@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import urllib.error
 import urllib.request
 import uuid
@@ -16,12 +17,14 @@ from contextlib import contextmanager
 
 import pytest
 from flask_migrate import upgrade
-from sqlalchemy import func, select, text
+from sqlalchemy import bindparam, func, insert, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chat.accounts.actions import update_profile
 from chat.core.db import db, snapshot
 from chat.core.errors import Busy, ChatError, Conflict
+from chat.core.prepared import Prepared
 from chat.core.transaction import transaction
 from chat.messages.actions import post_message
 from chat.messages.models import Message
@@ -41,6 +44,7 @@ from tests.system.wire import Wire
 
 pytestmark = pytest.mark.services
 STORM_SECONDS = 5
+INCOMPLETE = Prepared(insert(Message).values(text=bindparam("text")))
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +233,28 @@ def test_what_goes_to_a_room_that_is_not_there_is_refused_and_keeps_nobody_waiti
 
     assert wire.call("message", {"room": room, "text": "Hello.", "key": str(uuid.uuid4())})["ok"]
     wire.drop()
+
+
+@pytest.mark.parametrize("how", ["by the session", "prepared"])
+def test_an_error_tells_nothing_of_the_row_that_it_is_about(server, how):
+    """PostgreSQL itself does: "Failing row contains (…)"."""
+
+    said = "zqspoken"
+
+    def fail():
+        with transaction() as record:
+            if how == "prepared":
+                record.run(INCOMPLETE, text=said)
+            else:
+                db.session.execute(text("INSERT INTO messages (text) VALUES (:text)"), {"text": said})
+
+    with pytest.raises(IntegrityError) as caught:
+        server.act(fail)
+
+    assert said in caught.value.orig.diag.message_detail
+    told = "".join(traceback.format_exception(caught.value))
+    assert "violates not-null constraint" in told and "violates not-null constraint" in str(caught.value)
+    assert said not in told
 
 
 def test_a_transaction_that_takes_its_time_is_seen_when_it_commits(server, room):
