@@ -197,6 +197,7 @@ class Onlooker(Looks):
         self._every_route(room, messages)
         if self.is_person:
             self._own_data()
+        self._every_page_again(room, messages[:1])
 
     # ---- what comes by itself ---------------------------------------------------------------------------------------
 
@@ -237,6 +238,14 @@ class Onlooker(Looks):
                 continue
             for path in sorted({fill(rule, room, message) for message in messages}):
                 self._every_method(rule, path, room)
+
+    def _every_page_again(self, room, messages):
+        """After what they sent has had its consequences, also later ones."""
+        run_due()
+        for rule in self.app.url_map.iter_rules():
+            if "GET" in rule.methods and rule.rule not in ENDS and not rule.endpoint.startswith("static"):
+                for message in messages:
+                    self._take("every page", self.browser.get(fill(rule, room, message)))
 
     def _every_method(self, rule, path, room):
         ask = self.browser.open

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from chat.accounts.actions import assign_role, create_user
 from chat.accounts.passwords import hash_password
-from chat.admin.models import AuditEntry
+from chat.admin.models import AuditEntry, Removal
 from chat.core.db import db
 from chat.core.jobs import Job, run_due
 from chat.realtime.presence import Presence
@@ -72,7 +72,8 @@ def people(app, ada, alice, bob, carol, robot, general):
     for person in (found["guest"], bob):
         add_member(alice, lobby, person)
     leave_room(found["dana"], general)  # who is in the private room and nowhere else
-    say(bob, general, "Something that everybody may read")
+    for person in (alice, bob):
+        say(person, general, "Something that everybody may read, and that moderators may take away")
     return found
 
 
@@ -127,6 +128,8 @@ def test_nobody_outside_finds_a_word_of_it_anywhere(onlooker, people, cellar, al
     assert looker.hits([*WORDS.values(), *(() if decides else REPORTED.values())]) == set()
     assert looker.heard == []
     assert looker.missing == []
+    if decides:
+        assert db.session.scalars(db.select(Removal.user_id)).all() == [alice.id]
     if looker.user:  # what was asked was asked by them, to the last
         assert looker.browser.get("/api/v1/me").json["person"]["username"] == looker.user.username
         assert (people["dana"].id in looker.seen_here()) == (who != "guest")
