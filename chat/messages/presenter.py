@@ -14,6 +14,7 @@ from chat.accounts.queries import blocks_of, users_by_id
 from chat.core.clock import iso, now
 from chat.messages.formatting import is_emoji_only
 from chat.messages.queries import unread_counts
+from chat.rooms.policy import can_create_room
 from chat.rooms.presenter import LINES, Place, clock_words, people_in, present_line, present_room
 from chat.rooms.queries import memberships, positions
 from chat.site.queries import the_site
@@ -254,6 +255,7 @@ class SidebarView:
     epoch: str
     can_invite: bool
     can_administer: bool
+    can_create_room: bool = False
     can_see_reports: bool = False
     reports_waiting: int = 0
     blocks: dict | None = None  # {"mute": [ids], "block": [ids]}
@@ -315,6 +317,7 @@ def present_sidebar(actor, current_room_id=None, *, counts=None, heads=None, wai
         epoch=site.epoch,
         can_invite=bool(can_invite(actor)),
         can_administer=bool(can_administer(actor)),
+        can_create_room=bool(can_create_room(actor)),
         can_see_reports=bool(may(actor, "see_reports")),
         reports_waiting=reports_waiting(actor) if waiting is None else waiting,
         blocks=present_blocks(blocks_of(actor.id)),

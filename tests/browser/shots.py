@@ -18,6 +18,7 @@ from playwright.sync_api import expect, sync_playwright
 from chat.accounts.actions import (
     begin_move,
     begin_session,
+    create_user,
     make_reset_link,
     replace_password,
     set_block,
@@ -32,7 +33,7 @@ from chat.core.clock import now
 from chat.core.db import db
 from chat.core.transaction import transaction
 from chat.messages.models import Edit, Message
-from chat.rooms.actions import create_room, mark_unread, slow_down
+from chat.rooms.actions import add_member, create_room, mark_unread, slow_down
 from chat.rooms.models import Membership, Room
 from chat.rooms.queries import public_room_named
 from chat.site.queries import the_site
@@ -111,6 +112,19 @@ class Studio:
         remove_content(mirela, person("kwabena"), "all", reason="Asked for it")
         set_block(mirela, said.author, "mute")
         slow_down(person("amara"), public_room_named("buoy-firmware"), 30)
+
+    def last_of_a_room(self):
+        """A private room with nobody but mirela in it."""
+        with self.server.app.app_context():
+            return create_room(person("mirela"), "night-watch", kind="private", topic="Who is awake").path
+
+    def guest(self):
+        """(user name of a guest, the room they are in)."""
+        with self.server.app.app_context():
+            user = create_user(name="Guillaume Petit", email="gp@example.org", password_hash="", role="guest")
+            room = public_room_named("buoy-firmware")
+            add_member(person("amara"), room, user)
+            return user.username, room.path
 
     def fill(self):
         """More people and rooms than a page holds."""
@@ -239,6 +253,15 @@ def visit_all(studio):
     studio.take("error-404", "/rooms/99999")
     studio.take("error-403", f"/messages/{studio.mine}/edit", "noa")
     studio.take("error-413", "/settings/profile", before=too_large)
+    last = studio.last_of_a_room()
+    studio.take("last-settings", f"{last}/settings")
+    studio.take("last-leave", f"{last}/settings", before=leave)
+    guest, place = studio.guest()
+    studio.take("guest-room", place, guest)
+    for name, path in (("index", "/"), ("rooms", "/rooms"), ("people", "/people"), ("members", f"{place}/members"),
+                       ("settings", f"{place}/settings"), ("profile", "/settings/profile")):  # fmt: skip
+        studio.take(f"guest-{name}", path, guest)
+    studio.take("guest-menu", "/", guest, before=menu)
     studio.fill()
     for name, place in (("people", "/people"), ("members", f"{room}/members"), ("rooms", "/rooms")):
         studio.take(f"many-{name}", place, "amara")
@@ -270,6 +293,11 @@ def somebody_asks(window):
 def to_the_end(window):
     window.timeline.evaluate("(timeline) => { timeline.scrollTop = 0 }")
     expect(window.find(".timeline .message").last).to_be_in_viewport()
+
+
+def leave(window):
+    window.button("Leave").click()
+    expect(window.dialog).to_be_visible()
 
 
 def to_the_end_of_the_page(window):

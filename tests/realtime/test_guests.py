@@ -1,5 +1,7 @@
 """Guests see the rooms they were added to and the people in them: on pages, in frames, and in whatever they ask."""
 
+import re
+
 import pytest
 
 from chat.accounts.actions import create_invite, create_user, set_person_role, set_sign_up, update_profile
@@ -60,6 +62,18 @@ def test_a_public_room_does_not_exist_for_a_guest_who_is_not_in_it(sign_in, gues
 def test_the_directory_has_only_their_own(guest, club, general):
     assert rooms_to_find(guest) == ([club], False)
     assert rooms_to_find(guest, "gener") == ([], False)
+
+
+def test_what_they_may_not_is_not_offered(sign_in, guest, club, alice, carol, general):
+    add_member(alice, general, guest)
+    theirs, others = sign_in(guest), sign_in(carol)
+
+    assert 'href="/rooms/new"' not in theirs.get("/").text
+    assert 'href="/rooms/new"' in others.get("/").text
+    assert "To come back somebody has to add you." in theirs.get(f"{general.path}/settings").text
+    join_room(carol, general)
+    assert "You can join again whenever you like." in others.get(f"{general.path}/settings").text
+    assert re.search(r">Robot</bdi></a><span class=\"label[^\"]*\">Guest<", others.get(f"{general.path}/members").text)
 
 
 def test_in_a_room_they_read_and_write_and_add_nobody(guest, club, carol, alice):
