@@ -215,7 +215,7 @@ def accesslate(patch):
         return look(self, follow)._replace(revoked=[])
 
     def regardless(self, follow):
-        follow.handed = {seq: (frame, 0) for seq, (frame, _) in follow.handed.items()}
+        follow.handed = {seq: (frame, 0, at) for seq, (frame, _, at) in follow.handed.items()}
         advance(self, follow)
 
     patch(Pump, "_look", look_away)
@@ -235,7 +235,7 @@ def pagelate(patch):
         return g.pop("content", None) or content(actor, room, head, *args, **more)
 
     def content_first(actor, room, *, numbers=None, **more):
-        (heads, counts) = numbers or views._numbers(actor, room)
+        heads, counts, _ = numbers or views._numbers(actor, room)
         position = counts.get(room.id, (0, 0, 0))[0]
         g.content = content(
             actor, room, heads[room.stream], more.get("before"), more.get("after"), more.get("around"), position
@@ -255,7 +255,7 @@ def countopen(patch):
     def numbers(actor, room):
         heads = views.log.heads([room.stream, actor.stream, views.log.SITE])
         db.session.rollback()
-        return heads, views.unread_counts(actor.id)
+        return heads, views.unread_counts(actor.id), views.reports_waiting(actor)
 
     patch(views, "_numbers", numbers)
 

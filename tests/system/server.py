@@ -12,6 +12,7 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+import engineio
 import socketio
 
 from chat import create_app
@@ -154,13 +155,25 @@ class Server:
             db.engine.dispose()
 
 
+class InOrder(engineio.Client):
+    """The library starts a thread for each message, and these overtake each other where the machine is busy."""
+
+    def _trigger_event(self, event, *args, **options):
+        return super()._trigger_event(event, *args, **(options | {"run_async": False}))
+
+
+class OfficialClient(socketio.Client):
+    def _engineio_client_class(self):
+        return InOrder
+
+
 class Client:
     """A python-socketio client of one person. What arrives is kept in `seen` as (event, payload), in order."""
 
     def __init__(self, server, username, *, cookie=None, origin=None, namespaces=("/chat", "/presence")):
         self.server, self.username, self.seen = server, username, []
         self.cookie, self.origin, self.namespaces = cookie or server.cookie(username), origin, list(namespaces)
-        self.io = socketio.Client(reconnection=False)
+        self.io = OfficialClient(reconnection=False)
         for namespace in self.namespaces:
             self.io.on("*", self._note, namespace=namespace)
         self.open()

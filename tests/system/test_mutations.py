@@ -82,12 +82,16 @@ FOUND_BY = {
 
 
 @pytest.mark.parametrize("name", FOUND_BY)
-def test_a_directed_test_finds(name, request, monkeypatch):
+def test_a_directed_test_finds(name, request, monkeypatch, caplog):
+    """By what it does: one that no longer fits the code, and breaks, would be found by any test."""
     run = bound(FOUND_BY[name], request)
     MUTATIONS[name][2](monkeypatch.setattr)
 
     with pytest.raises(AssertionError):
         run()
+
+    broken = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert not [error for error in broken if isinstance(error, (TypeError, ValueError, AttributeError))]
 
 
 @pytest.mark.parametrize("test", [late_commit, removal], ids=lambda test: test.__name__)
