@@ -216,7 +216,12 @@ class _EventletLoop:
         self._hubs.get_hub().switch()
 
     def soon(self, function, *args):
-        self._hubs.get_hub().schedule_call_global(0, function, *args)
+        hub = self._hubs.get_hub()
+        soon = getattr(hub, "soon", None)  # our own hub has it
+        if soon is not None:
+            soon(function, *args)
+        else:
+            hub.schedule_call_global(0, function, *args)
 
     def later(self, seconds, function, *args):
         """Have the loop call it then. Returns what prevents that."""

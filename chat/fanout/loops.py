@@ -16,7 +16,11 @@ class EventletLoop:
         import eventlet
         from eventlet import hubs
 
-        self._hub, self.spawn, self.sleep = hubs.get_hub, eventlet.spawn_n, eventlet.sleep
+        self._hub, self._spawn, self.sleep = hubs.get_hub, eventlet.spawn_n, eventlet.sleep
+
+    def spawn(self, function, *args):
+        """Our own hub (chat/server) does this and `soon` with less ado than a timer takes."""
+        getattr(self._hub(), "start", self._spawn)(function, *args)
 
     def watch_read(self, number, callback):
         return self._watch("read", number, callback)
@@ -34,8 +38,13 @@ class EventletLoop:
         self._hub().remove(handle)
 
     def soon(self, callback):
-        """Call it in the next turn of the loop."""
-        self._hub().schedule_call_global(0, callback)
+        """Call it when what is to be called before has been."""
+        hub = self._hub()
+        soon = getattr(hub, "soon", None)
+        if soon is not None:
+            soon(callback)
+        else:
+            hub.schedule_call_global(0, callback)
 
     def later(self, seconds, callback, *args):
         self._hub().schedule_call_global(seconds, callback, *args)

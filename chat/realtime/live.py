@@ -16,7 +16,7 @@ from chat.realtime.bus import bus_for
 from chat.realtime.connections import Connections
 from chat.realtime.namespaces.chat import ChatNamespace
 from chat.realtime.namespaces.presence import PresenceNamespace
-from chat.realtime.pace import Pace
+from chat.core.pace import Pace
 from chat.realtime.presence import Presence
 from chat.realtime.pump import Pump
 from chat.realtime.revoke import Revoke

@@ -79,7 +79,7 @@ def spawn(fn, *args):
     if _patched == "eventlet":
         import eventlet
 
-        eventlet.spawn_n(_logged, fn, args)
+        getattr(eventlet.hubs.get_hub(), "start", eventlet.spawn_n)(_logged, fn, args)
     elif _patched == "gevent":
         import gevent
 

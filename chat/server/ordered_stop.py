@@ -14,10 +14,10 @@ import socket
 import time
 from contextlib import suppress
 from datetime import datetime
-from threading import Semaphore
 
 from gunicorn.http import wsgi
 
+from chat.core.pace import Pace
 from chat.server import async_mode, lifecycle
 from chat.server.bodies import CarefulReader, PacedSocket
 
@@ -25,7 +25,7 @@ QUICK_SECONDS = 1.5  # all of a quick stop
 LAST_REQUEST_SECONDS = 0.5  # an idle connection may still send a request on its way; then it ends
 HANG_UP_SECONDS = 1.0  # a client may close its websocket by itself, having read all; then we cut it
 HTTP_RESERVE = 32  # connections that websockets leave free, at most a quarter of all
-REQUESTS_IN_A_TURN = 8  # of the loop: a page takes a millisecond or two, and two hundred at once hold up nobody
+REQUESTS_IN_A_TURN = 8  # of the loop at most, fewer where they compute for long: many at once hold up nobody
 OTHER_FILES = 100  # descriptors for what is no connection: databases, logs, listeners
 
 
@@ -73,7 +73,7 @@ class OrderedStop:
         self.quick = False
         self.connections = {}  # socket: "waiting" for a request, in a "request", or a "websocket"
         self.handed_over = 0
-        self.beginning = Semaphore(REQUESTS_IN_A_TURN)
+        self.beginning = Pace(spawn=async_mode.spawn, sleep=async_mode.sleep, most=REQUESTS_IN_A_TURN)
         self.most_websockets = _most_websockets(self.worker_connections)
         super().init_process()
 
@@ -94,8 +94,7 @@ class OrderedStop:
             self._upgrade(listener_name, req, sock, addr)
             raise StopIteration  # ends gunicorn's loop over the requests of this connection
         self.connections[sock] = "websocket" if websocket else "request"
-        with self.beginning:
-            async_mode.sleep(0)
+        self.beginning.turn()
         # A client that stops reading, or half a body and then silence, would otherwise hold a connection for ever. A
         # websocket may be silent: its own ping notices a dead peer.
         sock.settimeout(None if websocket else self.cfg.timeout or None)

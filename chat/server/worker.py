@@ -10,6 +10,7 @@ from eventlet import greenio, greenpool, hubs
 from eventlet.wsgi import WSGI_LOCAL
 from gunicorn.workers.base_async import AsyncWorker
 
+from chat.server.hub import Hub
 from chat.server.ordered_stop import OrderedStop
 
 ACCEPTED_AT_ONCE = 16  # when everybody comes back within a moment; then others have their turn
@@ -17,7 +18,8 @@ ACCEPTED_AT_ONCE = 16  # when everybody comes back within a moment; then others 
 
 class EventletWorker(OrderedStop, AsyncWorker):
     def init_process(self):
-        hubs.use_hub()  # a fresh epoll descriptor: the master's is shared with every other worker
+        # A fresh epoll descriptor: the master's is shared with every other worker.
+        hubs.use_hub(Hub if Hub.is_available() else None)
         async_mode.patch(under_worker=True)  # before load_wsgi() imports the application
         super().init_process()
 

@@ -99,7 +99,15 @@ def test_nothing_moves_after_the_first_paint_and_nothing_sticks_out(open_window,
     bob.page.add_init_script(
         """addEventListener("DOMContentLoaded", () => {
           window.shifted = 0
-          const add = ({ hadRecentInput, value }) => { if (!hadRecentInput) window.shifted += value }
+          window.shifts = []
+          const place = ({ x, y, width, height }) => [x, y, width, height].map(Math.round).join(" ")
+          const moved = ({ node, previousRect, currentRect }) =>
+            `${node?.className || node?.nodeName}: ${place(previousRect)} to ${place(currentRect)}`
+          const add = ({ hadRecentInput, value, sources }) => {
+            if (hadRecentInput) return
+            window.shifted += value
+            window.shifts.push(...sources.map(moved))
+          }
           const watcher = new PerformanceObserver((list) => list.getEntries().forEach(add))
           watcher.observe({ type: "layout-shift", buffered: true })
         })"""
@@ -107,7 +115,7 @@ def test_nothing_moves_after_the_first_paint_and_nothing_sticks_out(open_window,
     for path in (room.path, "/rooms", "/people", f"{room}/members", "/settings/profile", "/settings/security", "/"):
         bob.visit(path)
         bob.page.wait_for_load_state("networkidle")
-        assert bob.page.evaluate("window.shifted") < 0.01, path
+        assert bob.page.evaluate("window.shifted") < 0.01, f"{path}: {bob.page.evaluate('window.shifts')}"
         assert bob.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways"
         panes = bob.find(".timeline, .page, .sidebar__scroll, .header__names")
         too_wide = panes.evaluate_all(

@@ -16,7 +16,7 @@ from chat.rooms.models import Room as RoomRow
 from chat.streams.models import Entry
 from tests.factories import person
 
-expect.set_options(timeout=15_000)  # a bound for hangs, also on a busy machine
+expect.set_options(timeout=30_000)  # a bound for hangs, also on a busy machine
 
 # What a socket that has caught up has received: both namespaces let it in, and its first question was answered.
 WELCOMED = ("40/chat,", "40/presence,", "43/chat,")
@@ -117,7 +117,7 @@ class Window:
 
     def until(self, question, what):
         """Wait for what cannot be seen on the page. A bound for hangs, no measurement."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while not question():
             assert time.monotonic() < deadline, f"{self.username} still waits for {what}"
             self.page.wait_for_timeout(20)  # lets the events of the browser in

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 METRICS_TOKEN = "metrics for tests"
 
 
-def wait_until(question, *, seconds=10, what=None):
+def wait_until(question, *, seconds=30, what=None):
     """Return the first true answer. Fails when there is none in time: a bound for hangs, never a measurement."""
     deadline = time.monotonic() + seconds
     while True:

@@ -6,7 +6,7 @@ import time
 from collections import deque
 
 LONG = 0.02  # seconds of computing in a turn of the loop, above which fewer are let through in the next
-MOST = 16  # in one turn
+MOST = 16  # in one turn, unless said otherwise
 
 
 class Pace:
@@ -17,10 +17,10 @@ class Pace:
     passed: other programs on the machine are no reason to let anybody wait.
     """
 
-    def __init__(self, *, spawn, sleep, computed=time.thread_time):
-        self.spawn, self.sleep, self.computed = spawn, sleep, computed
+    def __init__(self, *, spawn, sleep, computed=time.thread_time, most=MOST):
+        self.spawn, self.sleep, self.computed, self.most = spawn, sleep, computed, most
         self._waiting, self._is_running, self._lock = deque(), False, threading.Lock()
-        self._share = MOST
+        self._share = most
 
     def turn(self):
         """Wait."""
@@ -44,4 +44,4 @@ class Pace:
             began = self.computed()
             self.sleep(0)
             took = self.computed() - began
-            self._share = max(1, self._share // 2) if took > LONG else min(MOST, self._share + 1)
+            self._share = max(1, self._share // 2) if took > LONG else min(self.most, self._share + 1)

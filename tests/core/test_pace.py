@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 
-from chat.realtime.pace import LONG, MOST, Pace
+from chat.core.pace import LONG, MOST, Pace
 from tests.system.server import wait_until
 
 
