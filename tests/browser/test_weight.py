@@ -110,12 +110,26 @@ def test_nothing_moves_after_the_first_paint_and_nothing_sticks_out(open_window,
           }
           const watcher = new PerformanceObserver((list) => list.getEntries().forEach(add))
           watcher.observe({ type: "layout-shift", buffered: true })
+          const isBar = ({ target }) => target.matches("[data-live-target=bar]:not([hidden])")
+          const note = (changes) => { window.waited ||= changes.some(isBar) }
+          new MutationObserver(note).observe(document, { subtree: true, attributeFilter: ["hidden"] })
         })"""
     )
+
+    def visit(path):
+        """(how much has moved, and what). Where the machine is so slow that the page says it is not live yet, which takes
+        room, it is looked at once more."""
+        for _ in range(10):
+            bob.visit(path)
+            bob.page.wait_for_load_state("networkidle")
+            waited, shifted, shifts = bob.page.evaluate("[window.waited, window.shifted, window.shifts]")
+            if not waited:
+                return shifted, shifts
+        raise AssertionError(f"{path} is never live within the time for which nothing is said")
+
     for path in (room.path, "/rooms", "/people", f"{room}/members", "/settings/profile", "/settings/security", "/"):
-        bob.visit(path)
-        bob.page.wait_for_load_state("networkidle")
-        assert bob.page.evaluate("window.shifted") < 0.01, f"{path}: {bob.page.evaluate('window.shifts')}"
+        shifted, shifts = visit(path)
+        assert shifted < 0.01, f"{path}: {shifts}"
         assert bob.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways"
         panes = bob.find(".timeline, .page, .sidebar__scroll, .header__names")
         too_wide = panes.evaluate_all(
