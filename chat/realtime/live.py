@@ -6,6 +6,7 @@ import time
 import flask_socketio
 
 from chat.accounts.signed_in import cookie_value
+from chat.core.pace import Pace
 from chat.core.rate_limit import Buckets
 from chat.core.security_log import note_refusal
 from chat.fanout import Fanout
@@ -16,7 +17,6 @@ from chat.realtime.bus import bus_for
 from chat.realtime.connections import Connections
 from chat.realtime.namespaces.chat import ChatNamespace
 from chat.realtime.namespaces.presence import PresenceNamespace
-from chat.core.pace import Pace
 from chat.realtime.presence import Presence
 from chat.realtime.pump import Pump
 from chat.realtime.revoke import Revoke

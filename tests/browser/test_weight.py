@@ -117,7 +117,7 @@ def test_nothing_moves_after_the_first_paint_and_nothing_sticks_out(open_window,
     )
 
     def visit(path):
-        """(how much has moved, and what). Where the machine is so slow that the page says it is not live yet, which takes
+        """(how much has moved, and what). Where a slow machine makes the page say that it is not live yet, which takes
         room, it is looked at once more."""
         for _ in range(10):
             bob.visit(path)
