@@ -36,18 +36,26 @@ class Hub(epolls.Hub):
 
     def start(self, function, *args):
         """Run `function(*args)` in a green thread, beginning soon."""
+        while self.idle and self.idle[-1].dead:  # somebody threw into it
+            self.idle.pop()
         thread = self.idle.pop() if self.idle else greenlet(self._work, self.greenlet)
         self.ready.append((thread.switch, (function, args)))
 
     def wait(self, seconds=None):
         if self.ready:
             self._call()
-            if not self.ready:
-                return  # what was called may have set timers: how long to wait is to be found out again
-            seconds = 0
+            seconds = self._until_the_next()
         super().wait(seconds)
         if self.ready:
             self._call()
+
+    def _until_the_next(self):
+        """How long to wait for sockets, now that what was called may have set timers, or ended connections."""
+        if self.ready or self.closed:
+            return 0
+        self.prepare_timers()
+        due = self.sleep_until()
+        return self.default_sleep() if due is None else max(0, due - self.clock())
 
     def _call(self):
         ready = self.ready

@@ -25,8 +25,8 @@ from tests.system.server import ROOT
 ENGINE, TRANSPORT, MANAGER, LIVE = (f"chat/{name}.py" for name in (
     "fanout/engine", "fanout/transport", "fanout/rooms", "realtime/live"
 ))  # fmt: skip
-LOOPS, STOP, WORKER, GEVENT = (f"chat/{name}.py" for name in (
-    "fanout/loops", "server/ordered_stop", "server/worker", "server/gevent_worker"
+LOOPS, STOP, WORKER, GEVENT, HUB = (f"chat/{name}.py" for name in (
+    "fanout/loops", "server/ordered_stop", "server/worker", "server/gevent_worker", "server/hub"
 ))  # fmt: skip
 
 WATCHED = [
@@ -71,6 +71,9 @@ WATCHED = [
     (LOOPS, eventlet.hubs.hub.BaseHub.remove),
     (LOOPS, eventlet.hubs.hub.FdListener),
     (LOOPS, eventlet.hubs.hub.BaseHub.schedule_call_global),
+    (HUB, eventlet.hubs.hub.BaseHub.run),
+    (HUB, eventlet.hubs.hub.BaseHub.prepare_timers),
+    (HUB, eventlet.hubs.hub.BaseHub.sleep_until),
     (LOOPS, eventlet.hubs.poll.Hub),
     (LOOPS, eventlet.hubs.epolls.Hub),
 ]  # fmt: skip
@@ -126,6 +129,9 @@ SUMS = {
     "eventlet.hubs.hub.BaseHub.remove": "7af6377b6ec97b9b",
     "eventlet.hubs.hub.FdListener": "8f695d78755c024c",
     "eventlet.hubs.hub.BaseHub.schedule_call_global": "b2a6d8872158d4a7",
+    "eventlet.hubs.hub.BaseHub.run": "47bb7841f0bdd485",
+    "eventlet.hubs.hub.BaseHub.prepare_timers": "1a366ea25fcc823b",
+    "eventlet.hubs.hub.BaseHub.sleep_until": "615b89ec9a29e29d",
     "eventlet.hubs.poll.Hub": "95a3ee715c644a3c",
     "eventlet.hubs.epolls.Hub": "b66e07590dd91ff1",
 }  # fmt: skip

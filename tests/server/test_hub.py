@@ -6,7 +6,7 @@ import threading
 import eventlet
 import pytest
 from eventlet import hubs
-from greenlet import getcurrent
+from greenlet import GreenletExit, getcurrent
 
 from chat.server.hub import STEPS, Hub
 
@@ -66,9 +66,9 @@ def test_what_follows_from_one_thing_needs_no_look_at_the_sockets(in_green):
 
         hub.soon(first)
         hub.switch()
-        return done, seen
+        return done, len(seen)
 
-    assert in_green(steps) == (["first", "second", "third"], [])
+    assert in_green(steps) == (["first", "second", "third"], 0)
 
 
 def test_things_come_in_the_order_in_which_they_were_asked_for(in_green):
@@ -143,6 +143,33 @@ def test_who_never_comes_to_an_end_lets_others_have_their_turn(in_green):
     calls, seen = in_green(endless)
     assert seen >= 2
     assert calls <= 2 * STEPS * (seen + 1)
+
+
+def test_who_asks_for_more_with_every_turn_lets_sockets_have_theirs(in_green):
+    """What is read in many steps and published after each: `soon`, then a turn for others, and again."""
+
+    def busy(hub):
+        seen = looks(hub)
+        for _ in range(20):
+            hub.soon(lambda: None)
+            eventlet.sleep(0)
+        return len(seen)
+
+    assert in_green(busy) >= 20
+
+
+def test_a_green_thread_that_was_thrown_into_is_not_used_again(in_green):
+    def thrown(hub):
+        used = []
+        hub.start(lambda: used.append(getcurrent()))
+        eventlet.sleep(0)
+        hub.soon(used[0].throw, GreenletExit)
+        eventlet.sleep(0)
+        hub.start(lambda: used.append(getcurrent()))
+        eventlet.sleep(0)
+        return len(set(used))
+
+    assert in_green(thrown) == 2
 
 
 def test_timers_that_are_set_meanwhile_are_not_late(in_green):
