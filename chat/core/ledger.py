@@ -26,6 +26,7 @@ from chat.core.transaction import Transaction, commit_with, is_passing, outer, r
 log = logging.getLogger(__name__)
 
 MOST = 256  # units in one transaction
+SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"  # on PostgreSQL; SQLite has nothing else
 ASIDE = 4  # connections for streams that others hold, at most; the pool is for everybody
 _serving = None
 
@@ -76,6 +77,13 @@ class _Unit:
     def __init__(self, work, names, lock):
         self.work, self.names, self.lock = work, names, lock
         self.waiter, self.record, self.answer, self.error = Waiter(), None, None, None
+
+
+def _wake(unit):
+    try:
+        unit.waiter.wake()
+    except BaseException:  # of whoever waited, and theirs alone: a green thread that ends gives it to whoever woke it
+        log.exception("What waited for %s ended in an error.", unit.work)
 
 
 class Ledger:
@@ -150,9 +158,12 @@ class Ledger:
         connection = self._looking if self.on_sqlite else self.connect()
         if connection is None:
             connection = self._looking = self.connect()
-        cursor = connection.cursor()
+        cursor, begin = connection.cursor(), "BEGIN" if self.on_sqlite else SNAPSHOT
         try:
-            cursor.execute("BEGIN" if self.on_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                cursor.execute(begin)
+            except self.engine.dialect.loaded_dbapi.Error as error:
+                raise wrapped(error, self.engine.dialect, cursor, begin) from error
             yield lambda prepared, **values: prepared.run(cursor, self.engine.dialect, values)
         finally:
             cursor.close()
@@ -218,9 +229,11 @@ class _Line:
         turn = Waiter()
 
         def wake():
-            for unit in group:
-                unit.waiter.wake()
-            turn.wake()
+            try:
+                for unit in group:
+                    _wake(unit)
+            finally:
+                turn.wake()
 
         soon(wake)  # from the loop: whoever is woken runs up to where it waits next, and comes back here
         turn.wait()
