@@ -68,6 +68,12 @@ def _latin_words(text):
     return re.findall(r"[a-z0-9]+", re.sub(r"['’]", "", plain)) if re.search("[a-z]", plain) else []
 
 
+def login_name(typed):
+    """What was typed as an e-mail address or a user name, as it is looked up and as guesses at it are counted: written
+    so that it counts as another name, it must not be found as this one, or the limit would tell who exists."""
+    return typed.replace("\0", "").strip().lower()[:254]
+
+
 def email_address(typed):
     """The address as stored, in lower case. Raises Invalid; nothing is looked up or sent."""
     try:

@@ -23,6 +23,7 @@ from chat.accounts.models import (
     Totp,
     User,
 )
+from chat.accounts.names import login_name
 from chat.accounts.policy import NEED_FACTOR, can_see_all_invites, can_see_invite, can_see_people
 from chat.core.authorize import authorize
 from chat.core.clock import now
@@ -201,7 +202,7 @@ def users_by_id(ids):
 
 def user_by_login(login):
     """Who signs in with this e-mail address or user name, or None. User names have no @, addresses have one."""
-    login = login.strip().replace("\0", "").lower()
+    login = login_name(login)
     return user_by_email(login) if "@" in login else user_by_username(login)
 
 

@@ -4,6 +4,7 @@ from chat.accounts.actions.factors import is_app_code, use_recovery_code
 from chat.accounts.actions.reset import may_have_password
 from chat.accounts.actions.sessions import end_all_but
 from chat.accounts.actions.sign_in import TOO_MANY
+from chat.accounts.names import login_name
 from chat.accounts.passwords import hash_password, refuse_weak
 from chat.accounts.queries import totp_of, user_by_id, user_by_login
 from chat.core import mail
@@ -27,7 +28,7 @@ def recover(login, recovery_code, *, code="", new, address=""):
     Raises   Invalid, in the same words for an unknown name, a wrong code and a closed account; RateLimited
     """
     user = user_by_login(login)
-    user_id, account = (user.id, user.id) if user else (None, login.strip().lower()[:254])
+    user_id, account = (user.id, user.id) if user else (None, login_name(login))
     db.session.rollback()  # no read transaction stays open while the password is hashed
     refuse_weak(new, about=[login], field="new")
     takes = [("sign_in_address", network_of(address)), ("sign_in", account)]

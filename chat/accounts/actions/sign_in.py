@@ -1,4 +1,5 @@
 from chat.accounts.actions.admit import admit
+from chat.accounts.names import login_name
 from chat.accounts.passwords import check_password
 from chat.accounts.policy import NO_PASSWORDS, can_use_password
 from chat.accounts.queries import user_by_id, user_by_login
@@ -27,7 +28,7 @@ def sign_in(login, password, *, address="", user_agent="", begin=admit):
     for _ in range(TRIES):
         user = user_by_login(login)
         user_id, stored = (user.id, user.password_hash) if user and not user.deactivated_at else (None, None)
-        account = user.id if user else login.strip().lower()[:254]
+        account = user.id if user else login_name(login)
         db.session.rollback()  # no read transaction stays open while the password is hashed
         checked = check_counted(password, stored, account=account, network=network_of(address))
         if not checked.right:

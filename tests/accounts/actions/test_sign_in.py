@@ -3,7 +3,7 @@ from importlib import import_module
 import pytest
 
 from chat.accounts import passwords
-from chat.accounts.actions import change_password, sign_in
+from chat.accounts.actions import change_password, recover, sign_in
 from chat.accounts.models import Session
 from chat.accounts.passwords import check_password
 from chat.accounts.signed_in import session_for
@@ -138,6 +138,26 @@ def test_after_five_wrong_passwords_the_account_waits_known_or_not(alice, limits
         sign_in(login, "wrong password")
     assert refused.value.message.startswith("Too many wrong passwords. Try again in")
     assert 0 < refused.value.retry_after <= 12
+
+
+@pytest.mark.parametrize("login", ["alice", "nobody", "nobody@example.org"])
+@pytest.mark.parametrize("way", [sign_in, lambda login, wrong: recover(login, wrong, new="walnut ferry copper dusk")])
+def test_however_a_name_is_written_its_guesses_are_counted_together_known_or_not(alice, limits_on, login, way):
+    """Otherwise the sixth guess, written in another way, would tell who exists."""
+    guess(login, 5)
+
+    for written in (f"{login[0]}\0{login[1:]}", f"\0 {login}", f" {login.upper()}\0"):
+        with pytest.raises(RateLimited):
+            way(written, "wrong password")
+
+
+def test_a_name_too_long_to_be_one_is_counted_as_it_is_looked_up(alice, limits_on, change):
+    longest = f"{'x' * 242}@example.org"
+    for email in (longest, alice.email):  # somebody's, then nobody's
+        change(alice, email=email)
+        guess(longest + "more", 5)
+        with pytest.raises(RateLimited):
+            sign_in(longest, "wrong password")
 
 
 def test_then_the_right_password_waits_as_well(alice, password, limits_on):
