@@ -28,7 +28,7 @@ from chat.admin.models import AuditEntry
 from chat.core import mail
 from chat.core.clock import now
 from chat.core.db import db
-from chat.core.errors import Forbidden, Invalid, NotFound, RateLimited, Unauthorized
+from chat.core.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited, Unauthorized
 from chat.core.jobs import Job
 from chat.site.queries import the_site
 from tests.accounts.factors import require_from, with_app, with_passkey
@@ -264,6 +264,31 @@ def test_who_has_an_app_needs_its_code_as_well(alice, phone, password):
 
     recover("alice", phone.codes[1], code=phone.next_code(), new=NEW)
     assert sign_in("alice", NEW).needs == SHOW
+
+
+def test_paper_alone_goes_round_no_passkey(app, alice, password):
+    """Whoever finds the sheet has ten codes: one for the password and another for the second step would be all."""
+    with_passkey(app, alice)
+    codes = make_recovery_codes(alice)
+    with pytest.raises(Conflict, match="Sign in with the passkey instead of the password"):
+        recover("alice", codes[0], new=NEW)
+
+    assert codes_left(alice) == 10
+    assert come_in(codes[0], password)  # it stands in for the passkey as ever
+
+
+def test_with_an_app_beside_the_passkey_the_app_is_asked(app, alice, phone):
+    with_passkey(app, alice)
+
+    recover("alice", phone.codes[0], code=phone.next_code(), new=NEW)
+    assert sign_in("alice", NEW).needs == SHOW
+
+
+def test_what_paper_cannot_do_is_told_to_who_has_the_code_alone(app, alice):
+    with_passkey(app, alice)
+
+    with pytest.raises(Invalid, match="do not match"):
+        recover("alice", "0000-000000", new=NEW)
 
 
 @pytest.mark.parametrize("login", ["nobody", "bob", "alice"])
