@@ -195,13 +195,14 @@ def _role_of(role, claimed):
 
 def role_by_groups(role, groups, role_map):
     """The role of somebody who has `role` and is in these groups: the highest that the map gives them. A role that the
-    map could give and does not is taken back; what it does not know, and owners, it leaves alone."""
+    map could give and does not is taken back; what it does not know, guests, and owners, it leaves alone: who came by
+    an invite for guests, or was made one, becomes no member by being in no group."""
     if role in ("owner", "bot"):
         return role
     given = [mapped for group, mapped in role_map if group in groups]
     if given:
         return min(given, key=ROLES.index)
-    return "member" if role in {mapped for _, mapped in role_map} else role
+    return "member" if role != "guest" and role in {mapped for _, mapped in role_map} else role
 
 
 def _for_roles(claimed):

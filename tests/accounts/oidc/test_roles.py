@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.accounts.actions import begin_session
+from chat.accounts.actions import begin_session, create_invite
 from chat.accounts.actions.providers import role_by_groups
 from chat.accounts.models import Identity
 from chat.accounts.queries import user_by_email
@@ -29,7 +29,8 @@ def more_settings():
         ("guest", ["admins", "guests"], "admin"),
         ("admin", ["other"], "member"),
         ("admin", [], "member"),
-        ("guest", [], "member"),
+        ("guest", [], "guest"),
+        ("guest", ["other"], "guest"),
         ("moderator", [], "moderator"),
         ("moderator", ["guests"], "guest"),
         ("owner", ["guests"], "owner"),
@@ -58,6 +59,16 @@ def test_whoever_left_the_group_is_no_administrator_from_the_next_sign_in_on(sig
     assert session_for(token_of(answer)).user.role == "member"
     changes = [e.data for e in db.session.query(AuditEntry).filter_by(verb="role_changed").order_by(AuditEntry.seq)]
     assert changes[-1] == {"from": "admin", "to": "member"}
+
+
+def test_who_came_by_an_invite_for_guests_stays_one_without_a_group(sign_in_there, provider, alice, general):
+    invite = create_invite(alice, role="guest", room_ids=[general.id])
+    provider.be({**GRACE, "groups": ["other"]})
+    for options in ({"invite": invite.code}, {}):
+        assert session_for(token_of(sign_in_there(**options))).user.role == "guest"
+
+    provider.be({**GRACE, "groups": ["admins"]})
+    assert session_for(token_of(sign_in_there())).user.role == "admin"
 
 
 @pytest.mark.parametrize("groups", [None, "admins-not", {"admins": True}, [["admins"]], [1], 7])
