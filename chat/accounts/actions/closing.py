@@ -3,6 +3,7 @@
 from sqlalchemy import delete, select, update
 
 from chat.accounts.actions.links import end_links
+from chat.accounts.actions.sessions import refuse_shut_out
 from chat.accounts.actions.sign_in import check_counted
 from chat.accounts.avatars import KIND
 from chat.accounts.events import AccountClosed, PersonChanged, PersonErased, UserEnded
@@ -40,9 +41,11 @@ def close_own_account(actor, *, password, address=""):
 
 
 def deactivate(actor, user):
-    """Close somebody's account. Closed already: nothing changes."""
+    """Close somebody's account. Closed already: nothing changes. Of two owners who close each other's, the second comes
+    too late: there is always one left."""
     with transaction() as record:
         lock(user.stream, SITE, ACCESS)
+        refuse_shut_out(actor)
         authorize(can_to(actor, "deactivate", user))
         close(record, user, by=actor)
 
@@ -71,6 +74,7 @@ def reactivate(actor, user):
     """
     with transaction() as record:
         lock(user.stream, SITE)
+        refuse_shut_out(actor)
         authorize(can_to(actor, "deactivate", user))
         if user.erased_at:
             raise Conflict("This person was erased, which cannot be undone.")
@@ -92,6 +96,7 @@ def erase(actor, user, *, confirmation, empty):
         raise Invalid(f"Type {user.username} to confirm.", field="confirmation")
     with transaction() as record:
         lock(user.stream, SITE, ACCESS)
+        refuse_shut_out(actor)
         authorize(can_to(actor, "erase", user))
         if user.erased_at:
             return

@@ -22,7 +22,7 @@ from chat.admin.models import AuditEntry, Report
 from chat.core import storage
 from chat.core.clock import now
 from chat.core.db import db
-from chat.core.errors import Conflict, Forbidden, Invalid
+from chat.core.errors import Conflict, Forbidden, Invalid, Unauthorized
 from chat.core.jobs import run_due
 from chat.core.transaction import transaction
 from chat.messages.actions import edit_message
@@ -166,6 +166,17 @@ def test_the_only_owner_stays_until_there_is_another(ada, alice, change, passwor
 
     close_own_account(ada, password=password)
     assert user_by_id(ada.id).deactivated_at
+
+
+@pytest.mark.parametrize("way", [deactivate, lambda *who: erase(*who, confirmation="ada", empty=False), reactivate])
+def test_of_two_owners_who_shut_each_other_out_the_second_is_out_already(ada, alice, change, way):
+    """Both requests were let in while both were owners; the locks make one of them the second."""
+    change(alice, role="owner")
+    deactivate(ada, alice)
+
+    with pytest.raises(Unauthorized):
+        way(alice, ada)
+    assert not user_by_id(ada.id).deactivated_at
 
 
 # Erasing
