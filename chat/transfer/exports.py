@@ -25,7 +25,14 @@ from chat.messages.queries import count_written, written_by
 from chat.rooms.policy import may
 from chat.site.events import Audited
 from chat.streams.log import lock
-from chat.transfer.queries import all_memberships_of, all_sessions_of, newest_export, own_exports_of, run_out
+from chat.transfer.queries import (
+    all_memberships_of,
+    all_sessions_of,
+    key_of,
+    newest_export,
+    own_exports_of,
+    run_out,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +42,8 @@ PAGE = 500  # messages at once
 
 
 def request_export(actor, user):
-    """Have a person's data collected and return the Export. One that is being collected already is returned as it is.
+    """Have a person's data collected and return the Export. One that is being collected already is returned as it is;
+    one that was given up is begun anew.
 
     Raises Forbidden unless it is the actor's own, or of somebody whom the actor may erase.
     """
@@ -54,10 +62,6 @@ def request_export(actor, user):
         jobs.enqueue(KIND, {"export": export.id}, key=key_of(export))
         record(Audited(actor.id, "export_requested", "user", user.id))
     return export
-
-
-def key_of(export):
-    return f"export:{export.id}"
 
 
 def progress_of(export):

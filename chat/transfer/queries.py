@@ -2,6 +2,7 @@ from sqlalchemy import select
 
 from chat.accounts.models import Session
 from chat.admin.models import Export
+from chat.core import jobs
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import NotFound
@@ -19,10 +20,24 @@ def export_for(actor, export_id):
 
 
 def newest_export(actor, user):
-    """The last export of a person's data that the actor asked for and that has not run out; None without one."""
+    """The last export of a person's data that the actor asked for, ready or being collected; None when there is none,
+    it has run out, or collecting it was given up."""
     query = select(Export).where(Export.user_id == user.id, Export.created_by_id == actor.id)
     export = db.session.scalars(query.order_by(Export.id.desc()).limit(1)).first()
-    return None if export is None or (export.expires_at and export.expires_at <= now()) else export
+    if export is None or (export.expires_at and export.expires_at <= now()):
+        return None
+    return export if export.ready_at or is_collected_now(export) else None
+
+
+def is_collected_now(export):
+    """Whether a job is at it, or will be. One that was given up stays in the list of jobs, and whoever runs the
+    community can have it tried again: until then nobody waits for it."""
+    return export.ready_at is None and jobs.noted(key_of(export)) is not None
+
+
+def key_of(export):
+    """Of the job that collects it."""
+    return f"export:{export.id}"
 
 
 def own_exports_of(user_id):

@@ -172,6 +172,28 @@ def test_a_collection_that_crashed_begins_again_and_leaves_no_half_file(app, ali
     assert export.ready_at
 
 
+def test_one_that_was_given_up_keeps_nobody_waiting(window, alice, monkeypatch):
+    export = request_export(alice, alice)
+    given_up(export, monkeypatch)
+    assert "Collect my data" in window.get("/settings/data").text
+
+    window.post("/settings/data/export")
+    run_due()
+    assert "Download" in window.get("/settings/data").text
+
+
+def given_up(export, monkeypatch):
+    def broken(*args, **options):
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(exports, "written_by", broken)
+        patched.setattr(jobs, "MOST_ATTEMPTS", 1)
+        run_due()
+    db.session.refresh(export)
+    assert not export.ready_at
+
+
 # For somebody else
 
 
