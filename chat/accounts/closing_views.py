@@ -10,7 +10,7 @@ from chat.accounts.presenter import present_page
 from chat.accounts.queries import person_for
 from chat.accounts.signed_in import drop_token, signed_in
 from chat.core.authorize import authorize
-from chat.core.errors import ChatError, Invalid
+from chat.core.errors import ChatError, Conflict, Invalid
 from chat.core.rate_limit import limited
 from chat.core.web import add_error, render_page, say_when, see_other
 
@@ -65,9 +65,10 @@ def erase(actor, username):
         try:
             actions.erase(actor, user, confirmation=form.confirmation.data, empty=form.messages.data == "empty")
             return see_other(user.path, "This person is erased.")
-        except Invalid as error:
+        except (Conflict, Invalid) as error:
             add_error(form, error)
-    if form.is_submitted():
+            status = error.status
+    elif form.is_submitted():
         status = 422
     more = {name: make(actor, user) for name, make in on_erase_page.items()}
     return render_page("accounts/erase.html", status, form=form, person=present_page(user), **more)

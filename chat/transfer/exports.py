@@ -20,6 +20,7 @@ from chat.core.authorize import authorize
 from chat.core.blocking import run_blocking
 from chat.core.clock import iso, now
 from chat.core.db import db
+from chat.core.errors import Conflict
 from chat.core.transaction import release, transaction
 from chat.messages.queries import count_written, written_by
 from chat.rooms.policy import may
@@ -28,6 +29,7 @@ from chat.streams.log import lock
 from chat.transfer.queries import (
     all_memberships_of,
     all_sessions_of,
+    awaited_exports_of,
     key_of,
     newest_export,
     own_exports_of,
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 
 KIND, FOLDER, SUFFIX = "export", "exports", ".zip"
 KEPT = timedelta(days=7)
+STILL_COLLECTED = "A copy of their data is being collected, and would be lost. Wait until it is there, then erase them."
 PAGE = 500  # messages at once
 
 
@@ -48,7 +51,7 @@ def request_export(actor, user):
     Raises Forbidden unless it is the actor's own, or of somebody whom the actor may erase.
     """
     with transaction() as record:
-        lock(actor.stream)
+        lock(actor.stream, user.stream)  # of erasing and this, one sees the other
         if user.id != actor.id:
             authorize(can_to(actor, "erase", user))
         found = newest_export(actor, user)
@@ -165,7 +168,10 @@ def _json(value):
 
 def end(event, _transaction):
     """Subscriber of PersonErased: what the person had collected themselves goes. What was collected before erasing
-    them, to be handed over, is left to whoever did."""
+    them, to be handed over, is left to whoever did. Raises Conflict while it is being collected: there would be
+    nothing to collect any more."""
+    if awaited_exports_of(event.user_id):
+        raise Conflict(STILL_COLLECTED)
     for export in own_exports_of(event.user_id):
         export.expires_at = now()
 

@@ -40,6 +40,12 @@ def key_of(export):
     return f"export:{export.id}"
 
 
+def awaited_exports_of(user_id):
+    """What others are having collected of a person's data, and does not exist yet."""
+    query = select(Export).where(Export.user_id == user_id, Export.created_by_id != user_id, Export.ready_at.is_(None))
+    return [export for export in db.session.scalars(query) if is_collected_now(export)]
+
+
 def own_exports_of(user_id):
     return db.session.scalars(select(Export).where(Export.user_id == user_id, Export.created_by_id == user_id)).all()
 

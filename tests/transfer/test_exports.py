@@ -224,3 +224,24 @@ def test_what_was_collected_before_erasing_stays_for_who_did_and_the_persons_own
 
     assert [export.id for export in db.session.query(Export)] == [handed.id]
     assert own not in db.session.query(Export)
+
+
+def test_nobody_is_erased_while_a_copy_is_collected(sign_in, ada, alice):
+    handed, window = request_export(ada, alice), sign_in(ada)
+    refused = window.post("/people/alice/erase", data={"confirmation": "alice", "messages": "keep"})
+    assert refused.status_code == 409
+    assert "A copy of their data is being collected" in refused.text
+    assert (alice.username, alice.erased_at) == ("alice", None)
+
+    run_due()
+    window.post("/people/alice/erase", data={"confirmation": "alice", "messages": "keep"})
+    db.session.refresh(handed)
+    assert (bool(alice.erased_at), bool(handed.blob)) == (True, True)
+
+
+def test_a_copy_that_was_given_up_and_the_persons_own_hold_up_no_erasing(ada, alice, monkeypatch):
+    given_up(request_export(ada, alice), monkeypatch)
+    request_export(alice, alice)
+
+    erase(ada, alice, confirmation="alice", empty=False)
+    assert alice.erased_at

@@ -90,7 +90,8 @@ def erase(actor, user, *, confirmation, empty):
 
     confirmation   the user name, typed
     empty          whether what they wrote goes too; otherwise it stays, under "Deleted person"
-    Raises         Forbidden; Invalid for another confirmation. Erased already: nothing changes.
+    Raises         Forbidden; Invalid for another confirmation; Conflict while a copy to hand over is being collected.
+                   Erased already: nothing changes.
     """
     if confirmation.strip().removeprefix("@").lower() != user.username:
         raise Invalid(f"Type {user.username} to confirm.", field="confirmation")
