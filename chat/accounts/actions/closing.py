@@ -122,7 +122,7 @@ def _forget(user):
         db.session.execute(delete(model).where(model.user_id == user.id))
     db.session.execute(delete(Block).where((Block.user_id == user.id) | (Block.blocked_id == user.id)))
     user.name, user.username, user.email = ERASED_NAME, _free_name(user), f"deleted-{user.id}@erased.invalid"
-    user.password_hash = user.bio = user.title = user.pronouns = ""
+    user.password_hash = user.bio = user.title = user.pronouns = user.suspended_reason = ""
     user.time_zone, user.avatar, user.erased_at = "UTC", None, now()
 
 

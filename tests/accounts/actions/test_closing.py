@@ -206,12 +206,13 @@ def test_the_user_name_is_typed_to_confirm(ada, alice):
 
 
 @pytest.fixture
-def known(alice, bob, app):
+def known(alice, bob, app, change):
     """Everything that may be kept about alice."""
     set_avatar(alice, picture())
     update_profile(alice, name="Alice Lidell", username="alice", bio="CANARY", time_zone="Europe/Riga", title="CANARY",
                    pronouns="CANARY")  # fmt: skip
     begin_session(alice, address="198.51.100.77", user_agent="CANARY")
+    change(alice, suspended_until=now(), suspended_reason="CANARY")
     with transaction():
         moment = now()
         db.session.add_all([
