@@ -29,7 +29,6 @@ TABLE = {
     "make_token":      ((OWN,   OWN,   OWN,   OWN,   OWN,   NO),    "People make their own tokens."),
     "create_room":     ((YES,   YES,   YES,   SET,   NO,    NO),
                         "Guests and bots cannot create rooms, and administrators decide who else can."),
-    "make_bot":        ((YES,   YES,   SET,   SET,   NO,    NO),    "Only administrators can make bots."),
     "report":          ((YES,   YES,   YES,   YES,   YES,   NO),    "You cannot report messages."),
     "block":           ((YES,   YES,   YES,   YES,   YES,   NO),    "You cannot block people."),
     "see_reports":     ((YES,   YES,   YES,   NO,    NO,    NO),    "Only moderators can see reports."),

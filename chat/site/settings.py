@@ -49,7 +49,6 @@ NO_YES = {False: "No", True: "Yes"}
 SETTINGS = {
     "who_may_invite": Setting("member", "Who invites people", "Guests never do.", "People", RANKS),
     "who_may_create_room": Setting("member", "Who creates rooms", "Guests never do.", "Rooms", RANKS),
-    "who_may_make_bot": Setting("admin", "Who makes bots", "A bot acts for whoever made it.", "People", RANKS),
     "password_sign_in": Setting(
         True, "Sign in with a password",
         "When off, people come in through your identity provider alone; owners keep their password, so that nobody is "

@@ -3,6 +3,7 @@
 import pytest
 
 from chat.admin.actions import change_settings
+from chat.core.db import db
 from chat.core.errors import Forbidden, Invalid
 from chat.site.queries import setting, the_site
 from chat.site.settings import SETTINGS
@@ -13,7 +14,7 @@ from tests.accounts.factors import Clock, with_app
 def test_a_setting_that_changes_is_told_once_and_written_down(ada, live, bob, audited):
     watcher = live(bob)
 
-    changed = change_settings(ada, who_may_invite="admin", new_account_hours="24", who_may_make_bot="admin")
+    changed = change_settings(ada, who_may_invite="admin", new_account_hours="24", second_factor="nobody")
 
     assert sorted(changed) == ["new_account_hours", "who_may_invite"]
     assert (setting("who_may_invite"), setting("new_account_hours")) == ("admin", 24)
@@ -48,6 +49,16 @@ def test_what_has_its_default_is_not_kept(ada):
     assert the_site().settings == {}
 
 
+def test_what_an_older_version_kept_does_no_harm_and_goes_with_the_next_change(sign_in, ada):
+    the_site().settings = {"who_may_make_bot": "member"}
+    db.session.commit()
+
+    page = sign_in(ada).get("/admin/settings")
+    assert (page.status_code, "who_may_make_bot" in page.text) == (200, False)
+    change_settings(ada, who_may_invite="admin")
+    assert the_site().settings == {"who_may_invite": "admin"}
+
+
 @pytest.mark.parametrize("role", ["moderator", "member", "guest", "bot"])
 def test_only_who_runs_the_community_sets_anything(become, bob, role, audited):
     become(bob, role)
@@ -64,8 +75,8 @@ def test_only_who_runs_the_community_sets_anything(become, bob, role, audited):
 )  # fmt: skip
 def test_what_cannot_be_is_refused_at_its_field_and_nothing_changes(ada, audited, name, value):
     with pytest.raises(Invalid) as refusal:
-        change_settings(ada, who_may_make_bot="member", **{name: value})
-    assert (refusal.value.field, setting("who_may_make_bot"), audited()) == (name, "admin", [])
+        change_settings(ada, who_may_create_room="admin", **{name: value})
+    assert (refusal.value.field, setting("who_may_create_room"), audited()) == (name, "member", [])
 
 
 def test_every_setting_stands_on_a_page(sign_in, ada):
@@ -111,7 +122,7 @@ def test_the_pages_set_what_is_typed(sign_in, ada, provider):
     window = sign_in(ada)
 
     window.post("/admin/settings", data={"who_may_invite": "moderator", "who_may_create_room": "member",
-                                         "who_may_make_bot": "admin", "new_account_hours": "48"})  # fmt: skip
+                                         "new_account_hours": "48"})  # fmt: skip
     window.post("/admin/sign-in", data={"password_sign_in": "False", "second_factor": "admin"})
     window.post("/admin/community", data={"name": "Lowwater", "hue": "25"})
 
@@ -121,7 +132,7 @@ def test_the_pages_set_what_is_typed(sign_in, ada, provider):
 
 
 def test_a_page_says_beside_the_field_what_cannot_be(sign_in, ada):
-    typed = {"who_may_invite": "member", "who_may_create_room": "member", "who_may_make_bot": "admin"}
+    typed = {"who_may_invite": "member", "who_may_create_room": "member"}
     page = sign_in(ada).post("/admin/settings", data={**typed, "new_account_hours": "721"})
 
     assert page.status_code == 422
