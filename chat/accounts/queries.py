@@ -39,7 +39,6 @@ from chat.streams.models import Stream
 
 IDLE = timedelta(days=14)
 PAGE = 100
-MOST_SHOWN = 500
 BY_NAME = (func.lower(User.name), User.id)
 
 
@@ -284,10 +283,12 @@ def block_between(user_id, blocked_id):
     return db.session.get(Block, (user_id, blocked_id))
 
 
-def people_shut_out():
-    """Everyone who is suspended or banned, by name; at most `MOST_SHOWN`."""
-    shut_out = select(User).where(or_(User.banned_at.is_not(None), User.suspended_until > now()))
-    return db.session.scalars(shut_out.order_by(func.lower(User.name), User.id).limit(MOST_SHOWN)).all()
+def people_shut_out(*, after=None, limit=PAGE):
+    """(people who are suspended or banned, whether there are more), by name. `after`: the id of the last person on the
+    page before."""
+    query = select(User).where(or_(User.banned_at.is_not(None), User.suspended_until > now())).order_by(*BY_NAME)
+    last = is_id(after) and db.session.execute(select(*BY_NAME).where(User.id == after)).first()
+    return page_of(query.where(stands_after(BY_NAME, last)) if last else query, limit)
 
 
 def people_count():
@@ -317,12 +318,13 @@ def invite_for(actor, invite_id):
     return invite
 
 
-def invites_for(actor):
-    """The invites that `actor` may see, newest first, each with who made it; at most 100."""
-    query = select(Invite).options(joinedload(Invite.created_by)).order_by(Invite.id.desc()).limit(100)
+def invites_for(actor, *, before=None, limit=PAGE):
+    """(invites that `actor` may see, each with who made it; whether there are more), newest first. `before`: the id of
+    the last one on the page before."""
+    query = select(Invite).options(joinedload(Invite.created_by)).order_by(Invite.id.desc())
     if not can_see_all_invites(actor):
         query = query.where(Invite.created_by_id == actor.id)
-    return db.session.scalars(query).all()
+    return page_of(query.where(Invite.id < before) if is_id(before) else query, limit)
 
 
 def used_by(invites):

@@ -10,6 +10,7 @@ from chat.accounts.queries import invite_for, invites_for
 from chat.accounts.signed_in import signed_in
 from chat.core.authorize import authorize
 from chat.core.errors import ChatError
+from chat.core.paging import arguments
 from chat.core.rate_limit import limited, limiter
 from chat.core.web import add_error, render_page, see_other
 from chat.rooms.actions import invite_to_rooms
@@ -37,10 +38,11 @@ def invites(actor):
             return see_other("/invites", "The link is ready to copy.")
         except ChatError as error:
             add_error(form, error)
+    found, more = invites_for(actor, before=request.args.get("before", type=int))
     return render_page(
         "accounts/invites.html", 422 if form.is_submitted() else 200,
-        form=form, invites=present_invites(invites_for(actor), {room.id: room.name for room in rooms}),
-        can_set_sign_up=bool(can_set_sign_up(actor)),
+        form=form, invites=present_invites(found, {room.id: room.name for room in rooms}),
+        can_set_sign_up=bool(can_set_sign_up(actor)), next=arguments(before=found[-1].id) if more else None,
     )  # fmt: skip
 
 

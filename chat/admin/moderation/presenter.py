@@ -62,12 +62,9 @@ def present_report(actor, report, complaints):
     )  # fmt: skip
 
 
-def present_queue(actor, reports):
-    """[ReportView]: of the reports about one message the first, with what all of them say."""
-    by_message = {}
-    for report in reports:
-        by_message.setdefault(report.message_id, []).append(report)
-    return [present_report(actor, together[0], together) for together in by_message.values()]
+def present_queue(actor, found):
+    """[ReportView] of [[Report]]: of the reports about one message the first, with what all of them say."""
+    return [present_report(actor, together[0], together) for together in found]
 
 
 def _room_seen_by(actor, message):

@@ -2,19 +2,20 @@
 
 from collections import namedtuple
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, tuple_
 from sqlalchemy.orm import joinedload
 
+from chat.accounts.queries import PAGE, is_id
 from chat.admin.models import Removal, RemovedText, Report
 from chat.admin.moderation.policy import can_judge, can_see_reports
 from chat.core.authorize import authorize
 from chat.core.db import db
 from chat.core.errors import NotFound
+from chat.core.paging import page_of
 from chat.messages.models import Message
 from chat.messages.queries import SHOWN, page_after, page_before
 from chat.rooms.models import Membership, Room
 
-MOST_SHOWN = 100
 AROUND = 5  # messages before and after a reported one
 NO_REPORT = "There is no such report, or it is not yours to look at."
 
@@ -26,9 +27,15 @@ _WITH_MESSAGE = (
 )
 
 
-def open_reports(actor):
-    """The reports that wait for somebody, oldest first, without those about what the actor wrote."""
-    return _reports(actor, Report.decided_at.is_(None), order=Report.id)
+def open_reports(actor, *, after=None, limit=PAGE):
+    """([[Report]] that wait for somebody, message by message, oldest first; whether there are more messages), without
+    those about what the actor wrote. `after`: the id of the first report about the last message on the page before."""
+    first = func.min(Report.id)
+    query = _messages(actor, Report.decided_at.is_(None)).order_by(first)
+    if is_id(after):
+        query = query.having(first > after)
+    found, more = page_of(query, limit)
+    return _together(found, Report.decided_at.is_(None), order=Report.id), more
 
 
 def count_of_open_reports(actor):
@@ -37,15 +44,30 @@ def count_of_open_reports(actor):
     return db.session.scalar(waiting.where(Report.decided_at.is_(None), Message.author_id != actor.id))
 
 
-def decided_reports(actor):
-    """The same, decided: newest first."""
-    return _reports(actor, Report.decided_at.is_not(None), order=Report.decided_at.desc())
+def decided_reports(actor, *, before=None, limit=PAGE):
+    """The same, decided: newest first. `before`: the id of the last message on the page before."""
+    decided, newest = Report.decided_at.is_not(None), func.max(Report.decided_at)
+    query = _messages(actor, decided).order_by(newest.desc(), Report.message_id.desc())
+    if is_id(before) and (last := db.session.scalar(select(newest).where(Report.message_id == before))):
+        query = query.having(tuple_(newest, Report.message_id) < tuple_(last, before))
+    found, more = page_of(query, limit)
+    return _together(found, decided, order=Report.decided_at.desc()), more
 
 
-def _reports(actor, *conditions, order):
+def _messages(actor, condition):
+    """The ids of the messages that such reports are about, as a query to be ordered."""
     authorize(can_see_reports(actor))
-    found = select(Report).join(Report.message).where(Message.author_id != actor.id, *conditions)
-    return db.session.scalars(found.options(*_WITH_MESSAGE).order_by(order).limit(MOST_SHOWN)).all()
+    found = select(Report.message_id).join(Report.message).where(Message.author_id != actor.id, condition)
+    return found.group_by(Report.message_id)
+
+
+def _together(message_ids, condition, *, order):
+    """[[Report]]: those about each of these messages. One query."""
+    found = {id: [] for id in message_ids}
+    reports = select(Report).where(Report.message_id.in_(message_ids), condition).options(*_WITH_MESSAGE)
+    for report in db.session.scalars(reports.order_by(order)):
+        found[report.message_id].append(report)
+    return list(found.values())
 
 
 def report_for(actor, report_id):
@@ -64,10 +86,12 @@ def reports_about(message_id, *, open_only=False):
     return db.session.scalars(found.options(joinedload(Report.reporter))).all()
 
 
-def reports_by(actor):
-    """What the actor has reported, newest first."""
-    found = select(Report).where(Report.reporter_id == actor.id).options(*_WITH_MESSAGE)
-    return db.session.scalars(found.order_by(Report.id.desc()).limit(MOST_SHOWN)).all()
+def reports_by(actor, *, before=None, limit=PAGE):
+    """(what the actor has reported, whether there is more), newest first. `before`: the last id of the page before."""
+    query = select(Report).where(Report.reporter_id == actor.id).options(*_WITH_MESSAGE)
+    if is_id(before):
+        query = query.where(Report.id < before)
+    return page_of(query.order_by(Report.id.desc()), limit)
 
 
 def open_report_by(actor, message):
@@ -133,9 +157,16 @@ def removal_for(actor, removal_id):
     return removal
 
 
-def removals(actor):
-    """[(Removal, how many of its messages can be put back)], newest first."""
+def removals(actor, *, before=None, limit=PAGE):
+    """(removals, whether there are more), newest first. `before`: the id of the last one on the page before."""
     authorize(can_see_reports(actor))
-    kept = select(func.count()).where(RemovedText.removal_id == Removal.id).scalar_subquery()
-    found = select(Removal, kept).options(joinedload(Removal.user), joinedload(Removal.actor))
-    return db.session.execute(found.order_by(Removal.id.desc()).limit(MOST_SHOWN)).all()
+    query = select(Removal).options(joinedload(Removal.user), joinedload(Removal.actor))
+    if is_id(before):
+        query = query.where(Removal.id < before)
+    return page_of(query.order_by(Removal.id.desc()), limit)
+
+
+def texts_kept(removals):
+    """{id: how many messages of it can be put back} of those removals that have any. One query."""
+    found = select(RemovedText.removal_id, func.count()).group_by(RemovedText.removal_id)
+    return dict(db.session.execute(found.where(RemovedText.removal_id.in_([r.id for r in removals]))).all())

@@ -20,6 +20,7 @@ from chat.admin.moderation.presenter import (
 )
 from chat.admin.moderation.queries import (
     around,
+    count_of_open_reports,
     decided_reports,
     open_reports,
     removable,
@@ -28,10 +29,12 @@ from chat.admin.moderation.queries import (
     report_for,
     reports_about,
     reports_by,
+    texts_kept,
 )
 from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.errors import ChatError, Conflict, Invalid, NotFound
+from chat.core.paging import arguments
 from chat.core.rate_limit import limited, limiter
 from chat.core.web import add_error, render_page, see_other
 from chat.messages.presenter import present
@@ -67,7 +70,11 @@ def report(actor, message_id):
 @bp.get("/reports/mine")
 @signed_in
 def mine(actor):
-    return render_page("moderation/mine.html", reports=[present_report(actor, r, [r]) for r in reports_by(actor)])
+    found, more = reports_by(actor, before=request.args.get("before", type=int))
+    return render_page(
+        "moderation/mine.html", reports=[present_report(actor, report, [report]) for report in found],
+        next=arguments(before=found[-1].id) if more else None,
+    )  # fmt: skip
 
 
 # Deciding
@@ -76,13 +83,21 @@ def mine(actor):
 @bp.get("/reports")
 @signed_in
 def queue(actor):
-    return render_page("moderation/queue.html", reports=present_queue(actor, open_reports(actor)))
+    found, more = open_reports(actor, after=request.args.get("after", type=int))
+    return render_page(
+        "moderation/queue.html", reports=present_queue(actor, found), count=count_of_open_reports(actor),
+        next=arguments(after=found[-1][0].id) if more else None,
+    )  # fmt: skip
 
 
 @bp.get("/reports/decided")
 @signed_in
 def decided(actor):
-    return render_page("moderation/decided.html", reports=present_queue(actor, decided_reports(actor)))
+    found, more = decided_reports(actor, before=request.args.get("before", type=int))
+    return render_page(
+        "moderation/decided.html", reports=present_queue(actor, found),
+        next=arguments(before=found[-1][0].message_id) if more else None,
+    )  # fmt: skip
 
 
 @bp.get("/reports/<int:id>")
@@ -133,7 +148,11 @@ def decide(actor, id):
 @signed_in
 def people(actor):
     authorize(can_see_reports(actor))
-    return render_page("moderation/people.html", people=[present_standing(u, actor) for u in people_shut_out()])
+    found, more = people_shut_out(after=request.args.get("after", type=int))
+    return render_page(
+        "moderation/people.html", people=[present_standing(user, actor) for user in found],
+        next=arguments(after=found[-1].id) if more else None,
+    )  # fmt: skip
 
 
 @bp.get("/people/<username>/moderation")
@@ -227,8 +246,12 @@ def _refused(actor, user, form, error, name):
 @bp.get("/reports/removals", endpoint="removals")
 @signed_in
 def removals_page(actor):
-    found = [present_removal(actor, removal, kept) for removal, kept in removals(actor)]
-    return render_page("moderation/removals.html", removals=found)
+    found, more = removals(actor, before=request.args.get("before", type=int))
+    kept = texts_kept(found)
+    return render_page(
+        "moderation/removals.html", removals=[present_removal(actor, r, kept.get(r.id, 0)) for r in found],
+        next=arguments(before=found[-1].id) if more else None,
+    )  # fmt: skip
 
 
 @bp.post("/people/<username>/remove-messages")

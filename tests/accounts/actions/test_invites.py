@@ -41,11 +41,22 @@ def test_times_and_uses_have_bounds(alice, days, uses, field):
 def test_whoever_runs_the_community_sees_all_invites_and_others_their_own(alice, bob, ada):
     of_alice, of_bob = create_invite(alice), create_invite(bob)
 
-    assert invites_for(ada) == [of_bob, of_alice]
-    assert invites_for(alice) == [of_alice]
+    assert invites_for(ada) == ([of_bob, of_alice], False)
+    assert invites_for(alice) == ([of_alice], False)
     assert invite_for(ada, of_alice.id) == invite_for(alice, of_alice.id) == of_alice
     with pytest.raises(NotFound):
         invite_for(bob, of_alice.id)
+
+
+def test_invites_come_a_page_at_a_time_newest_first(alice, bob):
+    made = [create_invite(alice) for _ in range(3)]
+    create_invite(bob)
+
+    first, more = invites_for(alice, limit=2)
+    rest, end = invites_for(alice, before=first[-1].id, limit=2)
+
+    assert first + rest == made[::-1]
+    assert (more, end) == (True, False)
 
 
 def test_one_revokes_ones_own_and_whoever_runs_the_community_any(alice, bob, ada):

@@ -7,7 +7,7 @@ import pytest
 from chat.accounts.actions import assign_role
 from chat.admin.models import Report
 from chat.admin.moderation.actions import decide_report, report_message
-from chat.admin.moderation.queries import open_reports
+from chat.admin.moderation.queries import decided_reports, open_reports, removals, reports_by, texts_kept
 from chat.core.db import db
 from chat.core.errors import Conflict, Forbidden, Invalid, NotFound, RateLimited
 from chat.core.transaction import transaction
@@ -160,7 +160,7 @@ def test_nobody_sees_or_decides_what_was_reported_about_themselves(sign_in, mo, 
     join_room(mo, general)
     report = report_message(alice, say(mo, general, "You are all fools"), "Insults")
 
-    assert open_reports(mo) == []
+    assert open_reports(mo) == ([], False)
     assert sign_in(mo).get(f"/reports/{report.id}").status_code == 404
     with pytest.raises(Forbidden):
         decide_report(mo, report, "dismissed")
@@ -265,3 +265,81 @@ def test_the_limit_says_when(app, limits_on):
         limiter.take("report", 1)
     with pytest.raises(RateLimited):
         limiter.take("report", 1)
+
+
+# A page at a time
+
+
+@pytest.fixture
+def many(alice, robot, bob, general):
+    """Five messages of bob's that alice reported, and robot, too, the first of them."""
+    messages = [say(bob, general, f"Number {n}") for n in range(5)]
+    reports = [report_message(alice, message, "Rude") for message in messages]
+    return [*reports, report_message(robot, messages[0], "Very")]
+
+
+def texts(found):
+    return [[report.text for report in together] for together in found]
+
+
+def test_what_waits_comes_a_page_at_a_time_with_all_that_is_said_about_a_message(mo, many):
+    first, more = open_reports(mo, limit=2)
+    decide_report(mo, first[-1][0], "dismissed")
+    second, _ = open_reports(mo, after=first[-1][0].id, limit=2)
+    third, end = open_reports(mo, after=second[-1][0].id, limit=2)
+
+    assert texts(first) == [["Number 0", "Number 0"], ["Number 1"]]
+    assert texts(second) == [["Number 2"], ["Number 3"]]
+    assert (texts(third), more, end) == ([["Number 4"]], True, False)
+
+
+def test_what_was_decided_comes_a_page_at_a_time_newest_first(mo, many):
+    for number in (3, 0, 4):
+        decide_report(mo, many[number], "dismissed")
+
+    first, more = decided_reports(mo, limit=2)
+    second, end = decided_reports(mo, before=first[-1][0].message_id, limit=2)
+
+    assert texts(first) == [["Number 4"], ["Number 0", "Number 0"]]
+    assert (texts(second), more, end) == ([["Number 3"]], True, False)
+
+
+def test_what_one_reported_comes_a_page_at_a_time(alice, many):
+    first, more = reports_by(alice, limit=3)
+    second, end = reports_by(alice, before=first[-1].id, limit=3)
+
+    assert [report.text for report in first + second] == [f"Number {n}" for n in (4, 3, 2, 1, 0)]
+    assert (more, end) == (True, False)
+
+
+def test_removals_come_a_page_at_a_time_with_what_each_took(boss, many):
+    for report in many[:3]:
+        decide_report(boss, report, "removed")
+
+    first, more = removals(boss, limit=2)
+    second, end = removals(boss, before=first[-1].id, limit=2)
+
+    assert [removal.id for removal in first + second] == [3, 2, 1]
+    assert texts_kept(first) == {3: 1, 2: 1}
+    assert (more, end) == (True, False)
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31, 2**70])
+def test_an_end_of_a_page_that_is_none_begins_at_the_beginning(sign_in, mo, many, number):
+    window = sign_in(mo)
+    for page in ("/reports", "/reports/decided", "/reports/people", "/reports/removals", "/reports/mine", "/invites"):
+        assert window.get(f"{page}?after={number}&before={number}").status_code == 200
+    assert "5 messages wait for a decision" in window.get(f"/reports?after={number}").text
+
+
+def test_the_queue_says_how_many_wait_and_leads_to_the_next_page(sign_in, mo, alice, bob, general):
+    for n in range(101):
+        report_message(alice, say(bob, general, f"Number {n}"), "Rude")
+
+    window = sign_in(mo)
+    first = window.get("/reports").text
+    second = window.get("/reports" + re.search(r'class="button" href="([^"]+)">Next page', first)[1]).text
+
+    assert "101 messages wait for a decision, 100 of them on this page" in first
+    assert ("Number 99" in first, "Number 100" in first) == (True, False)
+    assert ("Number 99" in second, "Number 100" in second, "Next page" in second) == (False, True, False)

@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 
 from chat.accounts.actions import accept_invite, assign_role, create_invite, set_person_role, sign_in, step_down
-from chat.accounts.queries import people_for, sessions_of
+from chat.accounts.queries import people_for, people_shut_out, sessions_of
 from chat.admin.moderation.actions import ban_person, lift_suspension, suspend_person, unban_person
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from chat.core.transaction import transaction
 from chat.streams.log import ACCESS, since
+from tests.assertions import pages_of
 from tests.factories import PASSWORD, say
 
 DAY = timedelta(days=1)
@@ -245,3 +246,12 @@ def test_a_ban_on_the_page(sign_in, boss, bob):
     browser.post("/people/bob/unban")
     db.session.rollback()
     assert bob.banned_at is None
+
+
+def test_who_is_shut_out_is_listed_a_page_at_a_time(sign_in, mo, boss, alice, bob, robot):
+    ban(boss, robot)
+    suspend(boss, bob)
+    suspend(boss, alice)
+
+    assert [[user.name for user in page] for page in pages_of(people_shut_out, 2)] == [["Alice", "Bob"], ["Robot"]]
+    assert "Next page" not in sign_in(mo).get("/reports/people").text
