@@ -229,7 +229,7 @@ class Transport:
         try:
             while self.runner is me and self.inbox and not self.closed:
                 self.engine.receive(self, self.inbox.popleft())
-                if self.paused and len(self.inbox or ()) <= ROOM_AGAIN and not self.leaving:
+                if self.paused and len(self.inbox or ()) <= ROOM_AGAIN and not (self.leaving or self.engine.stopping):
                     self.paused = False
                     self.listen()
                 handled += 1

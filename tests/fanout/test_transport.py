@@ -638,3 +638,23 @@ def test_a_stop_waits_for_running_handlers_and_reads_nothing_new(world):
     got = texts(peer)
     assert got[0] == "43/chat,1[1]" and got[1] == (CLOSE, (1012).to_bytes(2, "big")) and done == [1]
     assert not world.engine.sockets
+
+
+def test_a_stop_handles_what_a_flooding_client_was_read_and_reads_no_more_of_it(world):
+    peer, gate = world.member(), []
+
+    def waits(sid, n):
+        while not gate:
+            world.loop.sleep(0.01)
+
+    world.chat.handlers["n"] = waits
+    peer.raw(b"".join(masked(f'42/chat,["n",{n}]') for n in range(3000)))
+    world.loop.run()
+    read = 1 + len(peer.transport.inbox)
+    assert peer.transport.paused and read < 3000
+
+    gate.append(True)
+    world.engine.finish_events(3)
+
+    assert len(world.chat.seen) == 1 + read, "it connected, and sent these"
+    assert world.engine.busy == 0 and ("read", peer.transport.number) not in world.loop.watched
