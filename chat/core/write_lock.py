@@ -91,28 +91,34 @@ class WriteLock:
     def _wait(self, first):
         if self._thread is None:
             self._thread = self._new_thread()
-        undecided = [True]
-        call = self._thread.begin(self._stand_in_line, self._next, self._turn, first, undecided)
+        undecided, came = [True], []
+        call = self._thread.begin(self._stand_in_line, self._next, self._turn, first, undecided, came)
         try:
             call.waiter.wait(self.patience)
         except BaseException:
             if not self._give_up(undecided):
                 fcntl.flock(self._turn, fcntl.LOCK_UN)
             raise
-        return not self._give_up(undecided)
+        if call.error is not None:
+            log.warning("A process cannot wait for its turn to write: %s", call.error)
+        return not self._give_up(undecided) and bool(came)
 
-    def _stand_in_line(self, next_, turn, first, undecided):
-        """In the native thread. Lets go of a turn that has come too late."""
-        if not first:
-            fcntl.flock(next_, fcntl.LOCK_EX)
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        fcntl.flock(next_, fcntl.LOCK_UN)
-        if not _decides(undecided):
-            fcntl.flock(turn, fcntl.LOCK_UN)
-            self._given_up = False
+    def _stand_in_line(self, next_, turn, first, undecided, came):
+        """In the native thread. Lets go of a turn that has come too late; of its place at the door in any case, also
+        when the kernel has no more locks to give, or nobody would ever pass."""
+        try:
+            if not first:
+                fcntl.flock(next_, fcntl.LOCK_EX)
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            came.append(True)
+        finally:
+            fcntl.flock(next_, fcntl.LOCK_UN)
+            if not _decides(undecided):
+                fcntl.flock(turn, fcntl.LOCK_UN)
+                self._given_up = False
 
     def _give_up(self, undecided):
-        """Whether that was possible: not when the turn has come. Until the thread is free again there are no turns."""
+        """Whether that was possible: not when the thread has ended its wait. Until it does there are no turns."""
         self._given_up = True
         if not _decides(undecided):
             self._given_up = False

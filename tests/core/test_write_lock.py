@@ -1,5 +1,7 @@
 """Who may write next on SQLite, between processes: counted in turns, never in seconds."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -133,3 +135,49 @@ def test_where_there_can_be_no_files_one_writes_without_turns_and_says_so(tmp_pa
             assert lock.locked() and not lock.has_turn
     [said] = caplog.messages
     assert "cannot take turns" in said and str(tmp_path / "missing") in said
+
+
+class LateThread:
+    """Does what it is given when the test says so, and at once without that."""
+
+    def __init__(self, late):
+        self.late, self.error, self.waiter = late, None, self
+
+    def begin(self, function, *args):
+        self.function, self.args = function, args
+        return self
+
+    def wait(self, _seconds):
+        if not self.late:
+            self.do()
+
+    def do(self):
+        try:
+            self.function(*self.args)
+        except OSError as error:
+            self.error = error
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["while one waits", "when one has given up"])
+def test_where_the_kernel_has_no_more_locks_one_goes_on_without_and_takes_turns_again(
+    tmp_path, lock, monkeypatch, caplog, late
+):
+    other, thread, flock = WriteLock(lambda: database(tmp_path)), LateThread(late), fcntl.flock
+    lock.wait_in(lambda: thread)
+
+    def refuses_to_wait(file, operation):
+        if operation == fcntl.LOCK_EX:
+            raise OSError(errno.ENOLCK, "No locks available")
+        flock(file, operation)
+
+    with other:
+        monkeypatch.setattr(fcntl, "flock", refuses_to_wait)
+        with lock:
+            assert not lock.has_turn
+        if late:
+            thread.do()
+    assert thread.error and ("No locks available" in caplog.text) != late
+
+    for one in (lock, other):
+        with one:
+            assert one.has_turn
