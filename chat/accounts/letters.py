@@ -20,3 +20,9 @@ def about_new_device(event, _transaction):
         name=user.name, community=site.name, device=device, network=session.address,
         at=f"{session.created_at.astimezone(zone_of(user)):%-d %B, %H:%M}", zone=user.time_zone,
     )  # fmt: skip
+
+
+def about_new_password(user):
+    """Inside the transaction that sets it: whoever did it without them should not go unnoticed."""
+    values = {"name": user.name, "community": the_site().name}
+    mail.send(user.email, f"Your password for {values['community']} is new", "password_changed", **values)

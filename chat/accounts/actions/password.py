@@ -1,5 +1,6 @@
 from chat.accounts.actions.sessions import end_all_but
 from chat.accounts.actions.sign_in import check_counted
+from chat.accounts.letters import about_new_password
 from chat.accounts.passwords import hash_password, refuse_weak
 from chat.core.db import db
 from chat.core.errors import Conflict, Invalid
@@ -31,6 +32,7 @@ def change_password(actor, session, *, current, new, address=""):
         actor.password_hash = password_hash
         end_all_but(record, actor, session_id)
         record(Audited(actor.id, "password_changed", "user", actor.id))
+        about_new_password(actor)
 
 
 def replace_password(user, new):

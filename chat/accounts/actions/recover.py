@@ -4,17 +4,16 @@ from chat.accounts.actions.factors import is_app_code, use_recovery_code
 from chat.accounts.actions.reset import may_have_password
 from chat.accounts.actions.sessions import end_all_but
 from chat.accounts.actions.sign_in import TOO_MANY
+from chat.accounts.letters import about_new_password
 from chat.accounts.names import login_name
 from chat.accounts.passwords import hash_password, refuse_weak
 from chat.accounts.queries import passkeys_of, totp_of, user_by_id, user_by_login
-from chat.core import mail
 from chat.core.db import db
 from chat.core.errors import Conflict, Invalid
 from chat.core.rate_limit import limiter, network_of
 from chat.core.security_log import note_refusal
 from chat.core.transaction import transaction
 from chat.site.events import Audited
-from chat.site.queries import the_site
 from chat.streams.log import ACCESS, lock, user_stream
 
 NOT_BY_PAPER = (
@@ -64,6 +63,5 @@ def _replace(user_id, password_hash, recovery_code, code):
         user.password_hash = password_hash
         end_all_but(record, user, None)
         record(Audited(user.id, "password_recovered", "user", user.id))
-        values = {"name": user.name, "community": the_site().name}
-        mail.send(user.email, f"Your password for {values['community']} is new", "password_changed", **values)
+        about_new_password(user)
     return True

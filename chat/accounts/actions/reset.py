@@ -6,6 +6,7 @@ from flask import current_app
 
 from chat.accounts.actions.links import end_links, make_link, usable_link
 from chat.accounts.actions.sessions import end_all_but
+from chat.accounts.letters import about_new_password
 from chat.accounts.passwords import hash_password, refuse_weak
 from chat.accounts.policy import can_to, can_use_password
 from chat.accounts.queries import user_by_email
@@ -99,8 +100,7 @@ def reset_password(secret, new):
         end_links(user)
         end_all_but(record, user, None)
         record(Audited(user.id, "password_reset", "user", user.id, {"link_of": by_id} if by_id else None))
-        values = {"name": user.name, "community": the_site().name}
-        mail.send(user.email, f"Your password for {values['community']} is new", "password_changed", **values)
+        about_new_password(user)
     return user
 
 

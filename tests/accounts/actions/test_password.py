@@ -5,6 +5,7 @@ from chat.accounts.actions import begin_session, change_password, sign_in
 from chat.accounts.signed_in import session_for
 from chat.core.db import db
 from chat.core.errors import Conflict, Invalid, RateLimited
+from chat.core.jobs import run_due
 from chat.streams.log import ACCESS, since
 
 NEW = "walnut ferry copper dusk"
@@ -31,6 +32,15 @@ def test_every_other_session_ends_and_this_one_stays(alice, bob, here, password)
     assert session_for(bobs) is not None
     assert here.revoked_at is None
     assert [(e.kind, e.subject_id, e.data) for e in since(ACCESS, 0)] == [("user_ended", alice.id, {"except": here.id})]
+
+
+def test_a_letter_says_so_in_case_it_was_somebody_else(alice, here, password, mailbox):
+    change_password(alice, here, current=password, new=NEW)
+    run_due()
+
+    assert [(letter["To"], letter["Subject"]) for letter in mailbox.letters] == [
+        (alice.email, "Your password for Tidewater is new")
+    ]
 
 
 def test_without_the_present_password_nothing_changes(alice, here, password):
