@@ -3,8 +3,8 @@
 from flask import Blueprint, request
 
 from chat.accounts import actions
-from chat.accounts.confirmed import confirmed
-from chat.accounts.forms import CloseForm, EraseForm
+from chat.accounts.confirmed import confirmed, confirmed_without_password
+from chat.accounts.forms import CloseForm, EraseForm, asking_password
 from chat.accounts.policy import can_to
 from chat.accounts.presenter import present_page
 from chat.accounts.queries import person_for
@@ -22,11 +22,12 @@ on_erase_page = {}
 
 @bp.route("/settings/close", methods=["GET", "POST"])
 @signed_in
+@confirmed_without_password
 def close_own(actor):
-    form = CloseForm()
+    form = asking_password(CloseForm(), actor)
     if form.validate_on_submit():
         try:
-            actions.close_own_account(actor, password=form.password.data, address=request.remote_addr)
+            actions.close_own_account(actor, password=form.password and form.password.data, address=request.remote_addr)
         except ChatError as error:
             add_error(form, error)
             return say_when(render_page("accounts/close.html", error.status, form=form), error)

@@ -30,6 +30,17 @@ def confirmed(view):
     return asked
 
 
+def confirmed_without_password(view):
+    """The same for who has no password. For forms that ask all others for theirs."""
+    checked = confirmed(view)
+
+    @wraps(view)
+    def asked(actor, *args, **kwargs):
+        return (view if actor.password_hash else checked)(actor, *args, **kwargs)
+
+    return asked
+
+
 def _way_back():
     if request.method == "GET":
         return this_page()

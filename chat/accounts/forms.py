@@ -33,6 +33,13 @@ def trimmed(value):
     return value.strip() if isinstance(value, str) else value
 
 
+def asking_password(form, actor):
+    """The form, without its field `password` for who has none."""
+    if not actor.password_hash:
+        del form.password
+    return form
+
+
 class NewAccount(FlaskForm):
     """What an account needs; also a part of setup."""
 

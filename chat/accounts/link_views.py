@@ -9,8 +9,8 @@ from chat.accounts import actions
 from chat.accounts.actions.email import PURPOSE as EMAIL
 from chat.accounts.actions.links import usable_link
 from chat.accounts.actions.move import PURPOSE, move_url, open_move, state_of_move
-from chat.accounts.confirmed import confirmed
-from chat.accounts.forms import EmailForm, ForgotForm, ResetForm
+from chat.accounts.confirmed import confirmed, confirmed_without_password
+from chat.accounts.forms import EmailForm, ForgotForm, ResetForm, asking_password
 from chat.accounts.presenter import present_move, present_person, zone_of
 from chat.accounts.queries import person_for, token_hash
 from chat.accounts.signed_in import find_session, keep_token, session_here, signed_in, this_browser
@@ -81,11 +81,12 @@ def help_sign_in(actor, username):
 
 @bp.route("/settings/email", methods=["GET", "POST"])
 @signed_in
+@confirmed_without_password
 def change_email(actor):
-    form = EmailForm()
+    form = asking_password(EmailForm(), actor)
     if form.validate_on_submit():
         try:
-            fields = {"password": form.password.data, "address": request.remote_addr}
+            fields = {"password": form.password and form.password.data, "address": request.remote_addr}
             used = actions.change_email(actor, form.email.data, **fields)
             words = "That is your address now." if used else "Open the link that is on its way to the new address."
             return see_other("/settings/profile", words)

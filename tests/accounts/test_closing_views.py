@@ -5,6 +5,7 @@ import pytest
 from chat.accounts.queries import user_by_id
 from chat.accounts.signed_in import cookie_name, session_for
 from chat.core.jobs import run_due
+from tests.accounts.factors import unconfirm
 
 
 @pytest.fixture
@@ -45,6 +46,28 @@ def test_ones_own_account_is_closed_with_the_password(sign_in, alice, password):
     assert answer.location == "/login"
     assert session_for(token) is None
     assert "Your account is closed." in window.get("/login").text
+
+
+def test_who_has_no_password_confirms_in_another_way(sign_in, alice, change):
+    window = sign_in(alice)
+    change(alice, password_hash="")
+    assert 'name="password"' not in window.get("/settings/close").text
+    unconfirm()
+    for answer in (window.get("/settings/close"), window.post("/settings/close", data={"password": ""})):
+        assert answer.location.startswith("/confirm")
+    assert not user_by_id(alice.id).deactivated_at
+
+    window = sign_in(alice)  # in anew, the way they came
+    assert window.post("/settings/close").location == "/login"
+    assert user_by_id(alice.id).deactivated_at
+
+
+def test_who_has_one_gives_it_however_long_ago_they_came(sign_in, alice, password):
+    window = sign_in(alice)
+    unconfirm()
+    assert window.post("/settings/close").status_code == 422
+
+    assert window.post("/settings/close", data={"password": password}).location == "/login"
 
 
 def test_erasing_offers_a_copy_first_and_asks_for_the_name(window, alice):

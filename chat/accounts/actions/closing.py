@@ -27,11 +27,12 @@ def close_own_account(actor, *, password, address=""):
     """Close one's own account: nobody comes in with it from here on. What one wrote stays, with one's name.
 
     password   the present one, since an open laptop should not be enough. Wrong ones count as at sign-in.
+               None: for who has none. The way in has asked them again who they are, see confirmed.py
     Raises     Invalid for a wrong one; Conflict for the only owner.
     """
     actor_id, stored = actor.id, actor.password_hash
     db.session.rollback()  # no read transaction stays open while the password is hashed
-    if not check_counted(password, stored, account=actor_id, network=network_of(address)).right:
+    if stored and not check_counted(password or "", stored, account=actor_id, network=network_of(address)).right:
         raise Invalid("That is not your present password.", field="password")
     with transaction() as record:
         lock(actor.stream, SITE, ACCESS)

@@ -27,12 +27,13 @@ def change_email(actor, email, *, password, address=""):
     is used already.
 
     password   the present one, since whoever has the address can ask for a new one. Wrong ones count as at sign-in.
+               None: for who has none. The way in has asked them again who they are, see confirmed.py
     Raises     Invalid naming the field; Conflict when the address is somebody's; RateLimited.
     """
     email = email_address(email)
     actor_id, stored = actor.id, actor.password_hash
     db.session.rollback()  # no read transaction stays open while the password is hashed
-    if not check_counted(password, stored, account=actor_id, network=network_of(address)).right:
+    if stored and not check_counted(password or "", stored, account=actor_id, network=network_of(address)).right:
         raise Invalid("That is not your present password.", field="password")
     if mail.is_on():
         limiter.take("reset", email, because="That was asked for several times already.")

@@ -8,6 +8,7 @@ from chat.admin.models import AuditEntry
 from chat.core.db import db
 from chat.core.errors import Conflict, Invalid, NotFound, RateLimited
 from chat.core.jobs import Job, run_due
+from tests.accounts.factors import unconfirm
 from tests.mailbox import address_in
 
 NEW = "alice@harbour.example"
@@ -103,3 +104,21 @@ def test_the_pages(sign_in, mailbox, alice, password):
     assert user_by_id(alice.id).email == "alice@example.org"  # looking changes nothing
     assert window.post(path).location == "/settings/profile"
     assert NEW in window.get("/settings/profile").text
+
+
+def test_who_has_no_password_confirms_in_another_way(sign_in, alice, change):
+    window = sign_in(alice)
+    change(alice, password_hash="")
+    assert 'name="password"' not in window.get("/settings/email").text
+    unconfirm()
+    assert window.post("/settings/email", data={"email": NEW}).location.startswith("/confirm")
+    assert user_by_email(NEW) is None
+
+    assert sign_in(alice).post("/settings/email", data={"email": NEW}).location == "/settings/profile"
+    assert user_by_email(NEW) == alice
+
+
+@pytest.mark.parametrize("typed", [None, ""])
+def test_who_has_one_cannot_leave_it_out(alice, typed):
+    with pytest.raises(Invalid):
+        change_email(alice, NEW, password=typed)
