@@ -71,6 +71,17 @@ def test_what_the_inviter_may_no_longer_do_the_invite_cannot_do_either(alice, bo
     assert rooms_of(grace) == {general.id}
 
 
+def test_a_member_whose_rooms_are_all_gone_begins_where_everybody_does_as_the_page_says(
+    client, alice, bob, general, workshop
+):
+    add_member(alice, workshop, bob)
+    invite = invite_to_rooms(bob, [workshop])
+    remove_member(alice, workshop, bob)
+    assert "<bdi>general</bdi>" in client.get(invite.path).text
+
+    assert rooms_of(accept_invite(invite.code, **GRACE)) == {general.id}
+
+
 def test_a_guest_whose_rooms_are_all_gone_gets_no_account(client, alice, bob, workshop):
     add_member(alice, workshop, bob)
     invite = invite_to_rooms(bob, [workshop], role="guest")

@@ -145,14 +145,15 @@ def _keep_an_owner(room, membership, refusal):
 
 
 def join_first_rooms(event, transaction):
-    """Subscriber of PersonCreated: members are in `general` from the start, and in the rooms of their invite; guests
-    in those alone. What whoever made the invite may not do by now, the invite cannot do either."""
+    """Subscriber of PersonCreated: members are from the start in the rooms of their invite, and in `general` where it
+    leads to none, or to none any more; guests in the rooms of their invite alone. What whoever made the invite may not
+    do by now, the invite cannot do either."""
     user = db.session.get(User, event.user_id)
     invite = event.invite_id and db.session.get(Invite, event.invite_id)
     rooms = rooms_of_invite(invite) if invite else []
     if user.role == "guest" and invite and not rooms:
         raise NotFound("That invite leads to no room any more. Ask for a new link.")
-    if user.role not in ("guest", "bot") and not (invite and invite.room_ids):
+    if user.role not in ("guest", "bot") and not rooms:
         rooms = [room for room in (public_room_named("general"),) if room and not room.archived_at]
     for room in sorted(rooms, key=lambda room: room.id):
         found = membership_of(user, room)
