@@ -268,7 +268,10 @@ def test_with_passwords_switched_off_only_the_button_is_there(no_passwords, clie
 
     assert 'name="password"' not in page
     assert "Continue with" in page
-    assert 'name="password"' in client.get("/login?password").text
+    assert "Use a passkey" not in page  # it lets in nobody but owners, either
+    owners = client.get("/login?password").text
+    assert 'name="password"' in owners
+    assert "Use a passkey instead" in owners
 
 
 def test_with_passwords_switched_off_a_right_one_is_refused_like_a_wrong_one(no_passwords, client, alice, password):
