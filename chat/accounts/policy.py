@@ -48,6 +48,8 @@ TABLE = {
     "administer":      ((YES,   YES,   NO,    NO,    NO,    NO),    "Only administrators can see this."),
     "see_audit":       ((YES,   YES,   NO,    NO,    NO,    NO),    "Only administrators can see the audit log."),
     "change_settings": ((YES,   YES,   NO,    NO,    NO,    NO),    "Only administrators can change settings."),
+    "set_passwords":   ((YES,   NO,    NO,    NO,    NO,    NO),
+                        "Only the owner can decide whether people sign in with passwords."),
     "set_retention":   ((YES,   YES,   NO,    NO,    NO,    NO),    "Only administrators can decide what is kept."),
     "break_glass":     ((YES,   NO,    NO,    NO,    NO,    NO),    "Only the owner can do that."),
     "transfer":        ((YES,   NO,    NO,    NO,    NO,    NO),    "Only the owner can make somebody else owner."),

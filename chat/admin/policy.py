@@ -13,6 +13,11 @@ def can_change_settings(actor):
     return may_here(actor, "change_settings")
 
 
+def can_set_passwords(actor):
+    """Whether they decide that people come in through a provider alone: then whoever runs that lets people in."""
+    return may_here(actor, "set_passwords")
+
+
 def can_set_retention(actor):
     """Whether they decide for the whole community what is kept, and what nobody may purge."""
     return may_here(actor, "set_retention")

@@ -8,6 +8,7 @@ from functools import wraps
 from flask import Blueprint, Response, request, stream_with_context
 
 from chat.accounts import actions as accounts
+from chat.accounts.confirmed import confirmed
 from chat.accounts.policy import ROLES, can_administer, can_set_sign_up
 from chat.accounts.presenter import present_invites
 from chat.accounts.queries import invite_for, user_by_username
@@ -16,7 +17,7 @@ from chat.admin import actions, presenter, queries
 from chat.admin.audit import VERBS
 from chat.admin.entries import present_entries
 from chat.admin.forms import GROUPS, DaysForm, a_date, community_form, settings_form, values_of
-from chat.admin.policy import can_see_audit, can_set_retention, can_set_room_retention
+from chat.admin.policy import can_see_audit, can_set_passwords, can_set_retention, can_set_room_retention
 from chat.core.authorize import authorize
 from chat.core.errors import ChatError, Invalid, NotFound
 from chat.core.jobs import counted, with_errors
@@ -122,14 +123,33 @@ def revoke_invite(actor, id):
 # Sign-in and settings
 
 
-@bp.route("/admin/sign-in", methods=["GET", "POST"])
+@bp.get("/admin/sign-in")
 @administers
 def sign_in(actor):
-    form = settings_form("Sign-in")
+    return _sign_in_page(actor, _sign_in_form(actor), 200)
+
+
+@bp.post("/admin/sign-in")
+@administers
+@confirmed
+def set_sign_in(actor):
+    form = _sign_in_form(actor)
     if form.validate_on_submit() and _saved(actor, form, values_of(form)):
         return see_other("/admin/sign-in", "Saved.")
+    return _sign_in_page(actor, form, 422)
+
+
+def _sign_in_form(actor):
+    """With what is theirs to decide."""
+    form = settings_form("Sign-in")
+    if not can_set_passwords(actor):
+        del form.password_sign_in
+    return form
+
+
+def _sign_in_page(actor, form, status):
     return render_page(
-        "admin/sign_in.html", 422 if form.is_submitted() else 200, form=form, passwords=setting("password_sign_in"),
+        "admin/sign_in.html", status, form=form, passwords=setting("password_sign_in"),
         can_set_sign_up=bool(can_set_sign_up(actor)),
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chat.accounts.actions import set_person_role
 from chat.admin.actions import change_settings
 from chat.core.db import db
 from chat.core.errors import Forbidden, Invalid
@@ -115,6 +116,20 @@ def test_with_a_provider_they_can_and_stay_so_when_it_is_taken_away(app, ada, pr
 
     assert change_settings(ada, password_sign_in=False, who_may_invite="admin") == ["who_may_invite"]
     assert change_settings(ada, password_sign_in=True) == ["password_sign_in"]
+
+
+def test_only_an_owner_decides_whether_passwords_sign_in(sign_in, ada, alice, provider):
+    set_person_role(ada, alice, "admin")
+    window = sign_in(alice)
+    page = window.get("/admin/sign-in").text
+    assert 'name="password_sign_in"' not in page
+    assert "Whether they can is for the owner to decide." in page
+    assert 'name="password_sign_in"' in sign_in(ada).get("/admin/sign-in").text
+
+    window.post("/admin/sign-in", data={"password_sign_in": "False", "second_factor": "nobody"})
+    with pytest.raises(Forbidden, match="Only the owner"):
+        change_settings(alice, password_sign_in=False)
+    assert setting("password_sign_in") is True
 
 
 def test_the_pages_set_what_is_typed(sign_in, ada, provider):

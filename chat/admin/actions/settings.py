@@ -1,7 +1,7 @@
 from chat.accounts.events import FactorNeeded
 from chat.accounts.oidc.providers import providers
 from chat.accounts.queries import held_up_if
-from chat.admin.policy import can_change_settings, can_set_retention
+from chat.admin.policy import can_change_settings, can_set_passwords, can_set_retention
 from chat.core.authorize import authorize
 from chat.core.db import db
 from chat.core.errors import Invalid
@@ -23,12 +23,15 @@ def change_settings(actor, **values):
     """Set some of the community's settings: those of site/settings.py, `name` and `hue`. Returns the names of those
     that changed; what is set already takes no number.
 
-    Raises Invalid naming the field; Forbidden, also for `retention_days` alone when that is not theirs to decide.
+    Raises Invalid naming the field; Forbidden, also for `retention_days` or `password_sign_in` alone when that is not
+    theirs to decide.
     """
     wanted = {name: _checked(name, value) for name, value in values.items()}
     with transaction() as record:
         lock(SITE, *([ACCESS] if "second_factor" in wanted else []))
         authorize(can_change_settings(actor))
+        if "password_sign_in" in wanted:
+            authorize(can_set_passwords(actor))
         if "retention_days" in wanted:
             authorize(can_set_retention(actor))
         site = the_site()
