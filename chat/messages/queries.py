@@ -316,6 +316,17 @@ def edits_of(message):
     return db.session.scalars(select(Edit).where(Edit.message_id == message.id).order_by(Edit.rev.desc())).all()
 
 
+def earlier_texts(message_ids):
+    """{message id: [Edit], the oldest first}. One query; none without ids."""
+    if not message_ids:
+        return {}
+    found = {}
+    query = select(Edit).where(Edit.message_id.in_(message_ids)).order_by(Edit.message_id, Edit.rev)
+    for edit in db.session.scalars(query):
+        found.setdefault(edit.message_id, []).append(edit)
+    return found
+
+
 def rooms_written_in(user_id):
     """The ids of rooms that hold messages of this person."""
     query = select(Message.room_id).where(Message.author_id == user_id, Message.deleted_at.is_(None)).distinct()

@@ -1,7 +1,8 @@
 """A person's own data as a file: collected by a job, fetched by whoever asked for it, deleted after a week.
 
 Somebody else who asks for it, before they erase the person, gets what they may see anyway: the profile, and what the
-person wrote in rooms that are open to the asker. Private rooms and sessions are in it for the person alone.
+person wrote in rooms that are open to the asker. Private rooms, earlier texts, sessions, ways in, invites, reports and
+whom they do not hear are in it for the person alone.
 
 A room that whoever asks may not see any more has no name in it: it may have been given another one since.
 """
@@ -9,11 +10,13 @@ A room that whoever asks may not see any more has no name in it: it may have bee
 import json
 import logging
 import zipfile
+from contextlib import suppress
 from datetime import timedelta
 
+from chat.accounts import avatars
 from chat.accounts.devices import name_of_device
 from chat.accounts.policy import can_to
-from chat.accounts.queries import user_by_id
+from chat.accounts.queries import blocked_people, identities_of, passkeys_of, user_by_id
 from chat.admin.models import Export
 from chat.core import jobs, storage
 from chat.core.authorize import authorize
@@ -22,12 +25,14 @@ from chat.core.clock import iso, now
 from chat.core.db import db
 from chat.core.errors import Conflict
 from chat.core.transaction import release, transaction
-from chat.messages.queries import count_written, written_by
+from chat.messages.queries import count_written, earlier_texts, written_by
 from chat.rooms.policy import may
 from chat.site.events import Audited
 from chat.streams.log import lock
 from chat.transfer.queries import (
+    all_invites_of,
     all_memberships_of,
+    all_reports_of,
     all_sessions_of,
     awaited_exports_of,
     key_of,
@@ -85,14 +90,18 @@ def collect(data):
     hidden = set() if by.id == user.id else unseen
     parts = {"profile.json": _profile(user), "memberships.json": _memberships(user, unseen, hidden)}
     if by.id == user.id:
-        parts["sessions.json"] = _sessions(user)
+        parts |= _own(user)
+    picture = storage.path_of(avatars.KIND, user.avatar)
     release()
     with storage.new_file(FOLDER, SUFFIX) as (file, name):
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for title, part in parts.items():
                 archive.writestr(title, _json(part))
+            if picture:
+                with suppress(FileNotFoundError):  # they may choose another one meanwhile
+                    run_blocking(archive.write, picture, "avatar" + avatars.SUFFIX)
             with archive.open("messages.json", "w", force_zip64=True) as messages:
-                for number, text in _messages(user_id, unseen, hidden):
+                for number, text in _messages(user_id, unseen, hidden, earlier=by.id == user_id):
                     run_blocking(messages.write, text)
                     jobs.note(key, done=number, of=count)
         size = file.tell()
@@ -137,12 +146,50 @@ def _sessions(user):
     ]  # fmt: skip
 
 
-def _messages(user_id, unseen, hidden):
-    """(how many so far, bytes) until the whole list has been given."""
+def _own(user):
+    """{name of a file: what it holds} of what nobody but the person is to know."""
+    return {
+        "sessions.json": _sessions(user),
+        "sign-in.json": {
+            "providers": [
+                {
+                    "provider": i.provider, "issuer": i.issuer, "subject": i.subject, "email": i.email,
+                    "connected_at": iso(i.created_at), "last_used_at": iso(i.used_at),
+                }
+                for i in identities_of(user)
+            ],
+            "passkeys": [
+                {"name": p.name, "added_at": iso(p.created_at), "last_used_at": iso(p.used_at)}
+                for p in passkeys_of(user)
+            ],
+        },
+        "blocks.json": [
+            {"user_id": other.id, "username": other.username, "kind": kind} for other, kind in blocked_people(user.id)
+        ],
+        "invites.json": [  # without the code: whoever finds the file could still come in by it
+            {
+                "id": i.id, "role": i.role, "room_ids": i.room_ids, "max_uses": i.max_uses, "uses": i.uses,
+                "created_at": iso(i.created_at), "expires_at": iso(i.expires_at), "revoked_at": iso(i.revoked_at),
+            }
+            for i in all_invites_of(user.id)
+        ],
+        "reports.json": [  # their own words: what was reported is somebody else's
+            {
+                "id": r.id, "message_id": r.message_id, "reason": r.reason, "created_at": iso(r.created_at),
+                "decision": r.decision, "decided_at": iso(r.decided_at),
+            }
+            for r in all_reports_of(user.id)
+        ],
+    }  # fmt: skip
+
+
+def _messages(user_id, unseen, hidden, *, earlier):
+    """(how many so far, bytes) until the whole list has been given; `earlier`: with what edited ones said before."""
     number, last, before = 0, 0, "["
     while found := written_by(user_id, after=last, limit=PAGE):
         last, number = found[-1].id, number + len(found)
-        shown = [_message(row, unseen) for row in found if row.room_id not in hidden]
+        before_that = earlier_texts([row.id for row in found if row.edited_at]) if earlier else {}
+        shown = [_message(row, unseen, before_that.get(row.id)) for row in found if row.room_id not in hidden]
         release()
         if shown:
             yield number, (before + "\n" + ",\n".join(map(_line, shown))).encode()
@@ -151,11 +198,14 @@ def _messages(user_id, unseen, hidden):
     yield number, b"[]\n" if before == "[" else b"\n]\n"
 
 
-def _message(row, unseen):
-    return {
+def _message(row, unseen, edits):
+    said = {
         "id": row.id, "room_id": row.room_id, "room": None if row.room_id in unseen else row.room, "text": row.text,
         "created_at": iso(row.created_at), "edited_at": iso(row.edited_at),
     }  # fmt: skip
+    if edits:
+        said["earlier"] = [{"text": edit.text, "until": iso(edit.replaced_at)} for edit in edits]
+    return said
 
 
 def _line(value):

@@ -1,7 +1,7 @@
 from sqlalchemy import select
 
-from chat.accounts.models import Session
-from chat.admin.models import Export
+from chat.accounts.models import Invite, Session
+from chat.admin.models import Export, Report
 from chat.core import jobs
 from chat.core.clock import now
 from chat.core.db import db
@@ -57,6 +57,15 @@ def run_out(limit):
 
 def all_sessions_of(user_id):
     return db.session.scalars(select(Session).where(Session.user_id == user_id).order_by(Session.id)).all()
+
+
+def all_invites_of(user_id):
+    return db.session.scalars(select(Invite).where(Invite.created_by_id == user_id).order_by(Invite.id)).all()
+
+
+def all_reports_of(user_id):
+    """What this person reported."""
+    return db.session.scalars(select(Report).where(Report.reporter_id == user_id).order_by(Report.id)).all()
 
 
 def all_memberships_of(user_id):

@@ -6,29 +6,50 @@ from datetime import timedelta
 from io import BytesIO
 
 import pytest
+from PIL import Image
 
-from chat.accounts.actions import begin_session, erase, update_profile
+from chat.accounts.actions import begin_session, create_invite, erase, set_avatar, set_block, update_profile
+from chat.accounts.models import Identity, Passkey
 from chat.admin.models import AuditEntry, Export
+from chat.admin.moderation.actions import report_message
 from chat.core import jobs, storage
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import Forbidden
 from chat.core.jobs import run_due
-from chat.messages.actions import delete_message
+from chat.core.transaction import transaction
+from chat.messages.actions import delete_message, edit_message
 from chat.rooms.actions import change_room, leave_room
 from chat.transfer import exports
 from chat.transfer.exports import progress_of, request_export
 from tests.factories import say
 
+OWN = ("blocks", "invites", "memberships", "messages", "profile", "reports", "sessions", "sign-in")
+
 
 def collected(actor, user=None):
     """{name: what it says} of the file that `actor` gets."""
+    with archive_of(actor, user) as archive:
+        assert archive.testzip() is None
+        return {name: json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json")}
+
+
+def collected_picture(actor, user=None):
+    with archive_of(actor, user) as archive:
+        return archive.read("avatar.webp")
+
+
+def archive_of(actor, user=None):
     export = request_export(actor, user or actor)
     run_due()
     db.session.refresh(export)
-    with zipfile.ZipFile(storage.path_of(exports.FOLDER, export.blob)) as archive:
-        assert archive.testzip() is None
-        return {name: json.loads(archive.read(name)) for name in archive.namelist()}
+    return zipfile.ZipFile(storage.path_of(exports.FOLDER, export.blob))
+
+
+def drawn():
+    picture = BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(picture, "PNG")
+    return picture.getvalue()
 
 
 @pytest.fixture
@@ -45,7 +66,7 @@ def test_it_holds_what_somebody_is_and_wrote_and_nothing_of_others(alice, bob, g
     delete_message(alice, say(alice, general, "gone"))
     found = collected(alice)
 
-    assert sorted(found) == ["memberships.json", "messages.json", "profile.json", "sessions.json"]
+    assert sorted(found) == [f"{name}.json" for name in OWN]
     assert [m["text"] for m in found["messages.json"]] == ["one", 'zwei ä 🚢\n"x"', "three"]
     assert [m["room"] for m in found["messages.json"]] == ["general", "secret", "general"]
     profile = found["profile.json"]
@@ -53,6 +74,50 @@ def test_it_holds_what_somebody_is_and_wrote_and_nothing_of_others(alice, bob, g
     assert ("192.0.2.7", "Firefox on Linux") in [(s["address"], s["device"]) for s in found["sessions.json"]]
     assert {(m["room"], m["role"]) for m in found["memberships.json"]} == {("general", "owner"), ("secret", "owner")}
     assert "password" not in json.dumps(found)
+
+
+def test_what_somebody_set_up_and_did_beside_writing_is_in_it_too(alice, bob, general):
+    moment = now()
+    mine = {"user_id": alice.id, "created_at": moment}
+    there = {"provider": "oidc", "issuer": "https://id.example", "subject": "a1", "email": "alice@id.example"}
+    with transaction():
+        db.session.add_all([
+            Passkey(**mine, credential_id="SECRET", public_key="SECRET", name="My phone"),
+            Identity(**mine, **there, used_at=moment),
+        ])  # fmt: skip
+    set_avatar(alice, drawn())
+    set_block(alice, bob, "mute")
+    invite = create_invite(alice, expires_days=7, max_uses=3)
+    report_message(alice, say(bob, general, "You are all fools"), "Insults")
+    message = say(alice, general, "Fisrt")
+    for text in ("First", "First of all"):
+        edit_message(alice, message, text)
+
+    found, picture = collected(alice), collected_picture(alice)
+
+    assert [(p["name"], p["last_used_at"]) for p in found["sign-in.json"]["passkeys"]] == [("My phone", None)]
+    assert found["sign-in.json"]["providers"][0].items() >= there.items()
+    assert found["blocks.json"] == [{"user_id": bob.id, "username": "bob", "kind": "mute"}]
+    assert [(i["id"], i["max_uses"], i["uses"]) for i in found["invites.json"]] == [(invite.id, 3, 0)]
+    assert [(r["reason"], r["decision"]) for r in found["reports.json"]] == [("Insults", None)]
+    [said] = found["messages.json"]
+    assert (said["text"], [edit["text"] for edit in said["earlier"]]) == ("First of all", ["Fisrt", "First"])
+    assert picture == storage.path_of("avatars", alice.avatar).read_bytes()
+    for secret in ("SECRET", invite.code, "You are all fools"):
+        assert secret not in json.dumps(found)
+
+
+def test_whoever_erases_them_gets_the_picture_and_nothing_that_is_private(ada, alice, bob, general):
+    set_avatar(alice, drawn())
+    set_block(alice, bob, "mute")
+    create_invite(alice)
+    edit_message(alice, say(alice, general, "Fisrt"), "First")
+
+    found = collected(ada, alice)
+
+    assert sorted(found) == ["memberships.json", "messages.json", "profile.json"]
+    assert "earlier" not in found["messages.json"][0]
+    assert collected_picture(ada, alice)
 
 
 def test_rooms_that_one_left_are_in_it(bob, general):
