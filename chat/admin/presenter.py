@@ -113,8 +113,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Messages a day as bars, in a box of `width` by `height`."""
+    """Something a day as bars, in a box of `width` by `height`."""
 
+    title: str
     bars: tuple
     width: int
     height: int
@@ -124,18 +125,27 @@ class Chart:
     last: str
 
 
-def chart_of(days, *, step=20, height=120):
-    """The Chart of [(date, count)]."""
+def charts_of(days):
+    """The Charts of [Day]. How many people there were on all days together is not known: each came more than once."""
+    messages, people = ([(day.date, getattr(day, name)) for day in days] for name in ("messages", "people"))
+    total = sum(count for _, count in messages)
+    return [
+        _chart("Messages a day", messages, "message", "messages", f"{total:,} in all, at most {{most:,}} on one day."),
+        _chart("People a day who read something new", people, "person", "people", "at most {most:,} on one day."),
+    ]
+
+
+def _chart(title, days, one, many, sum_up, *, step=20, height=120):
     most = max((count for _, count in days), default=0)
     bars = []
     for number, (date, count) in enumerate(days):
         tall = round(count / most * height, 1) if most else 0
         tall = max(tall, 1.5) if count else 0.5  # also one message of a thousand shows, and a day without is a line
-        words = f"{date:%-d %B}: {count:,} {'message' if count == 1 else 'messages'}"
+        words = f"{date:%-d %B}: {count:,} {one if count == 1 else many}"
         bars.append(Bar(number * step, round(height - tall, 1), tall, words))
-    total = sum(count for _, count in days)
-    words = f"Messages a day in the last {len(days)} days: {total:,} in all, at most {most:,} on one day."
-    return Chart(tuple(bars), len(days) * step, height, most, words, f"{days[0][0]:%-d %B}", f"{days[-1][0]:%-d %B}")
+    words = f"{title} in the last {len(days)} days: {sum_up.format(most=most)}"
+    ends = (f"{date:%-d %B}" for date, _ in (days[0], days[-1]))
+    return Chart(title, tuple(bars), len(days) * step, height, most, words, *ends)
 
 
 @dataclass(frozen=True)

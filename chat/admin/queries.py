@@ -1,7 +1,8 @@
 """What those who run a community look at. Private rooms are in it as numbers only."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from flask import current_app
 from sqlalchemy import and_, func, or_, select, text
@@ -23,7 +24,7 @@ from chat.streams.log import AUDIT, heads
 from chat.streams.models import Entry
 
 PAGE = 50
-DAYS = 30  # in the chart of messages
+DAYS = 30  # in the charts
 STATES = ("active", "suspended", "closed")
 
 
@@ -243,27 +244,35 @@ def rooms_with_own_retention(limit=100):
 # Statistics
 
 
-def messages_a_day(days=DAYS):
-    """[(date, messages posted)] of the last days in UTC, oldest first, from the log. Days that are over are counted
-    once for each process."""
-    counted = current_app.extensions.setdefault("messages_a_day", {})
+class Day(NamedTuple):
+    """`people`: how many read something new, which the log keeps in a stream of each person's own."""
+
+    date: date
+    messages: int
+    people: int
+
+
+def days_counted(days=DAYS):
+    """[Day] of the last days in UTC, oldest first, from the log. Days that are over are counted once for each process.
+    One query for each that is not: both figures are of the same entries."""
+    counted = current_app.extensions.setdefault("days_counted", {})
+    messages = func.count().filter(Entry.kind == "posted")
+    people = func.count(Entry.stream.distinct()).filter(Entry.kind == "read")
     today = now().date()
     found = []
-    for date in (today - timedelta(days=back) for back in range(days - 1, -1, -1)):
-        count = counted.get(date)
-        if count is None:
-            start = datetime(date.year, date.month, date.day, tzinfo=UTC)
-            count = db.session.scalar(
-                select(func.count())
-                .select_from(Entry)
-                .where(Entry.created_at >= start, Entry.created_at < start + timedelta(days=1), Entry.kind == "posted")
-            )
-            if date < today:
-                counted[date] = count
+    for at in (today - timedelta(days=back) for back in range(days - 1, -1, -1)):
+        day = counted.get(at)
+        if day is None:
+            start = _midnight(at)
+            within = Entry.created_at >= start, Entry.created_at < start + timedelta(days=1)
+            which = Entry.kind.in_(("posted", "read"))
+            day = Day(at, *db.session.execute(select(messages, people).where(*within, which)).one())
+            if at < today:
+                counted[at] = day
             time.sleep(0)  # others have their turn
-        found.append((date, count))
-    for date in [date for date in counted if date < today - timedelta(days=days)]:
-        del counted[date]
+        found.append(day)
+    for at in [at for at in counted if at < today - timedelta(days=days)]:
+        del counted[at]
     return found
 
 

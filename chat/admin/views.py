@@ -55,8 +55,8 @@ def administers(view):
 @bp.get("/admin")
 @administers
 def overview(actor):
-    chart = presenter.chart_of(queries.messages_a_day())
-    return render_page("admin/overview.html", sections=presenter.overview(), chart=chart)
+    charts = presenter.charts_of(queries.days_counted())
+    return render_page("admin/overview.html", sections=presenter.overview(), charts=charts)
 
 
 # People, rooms, invites

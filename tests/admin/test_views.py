@@ -9,8 +9,8 @@ from chat.core.clock import now
 from chat.core.db import db
 from chat.core.jobs import Job
 from chat.core.transaction import transaction
-from chat.rooms.actions import create_room
-from tests.assertions import counted_queries
+from chat.rooms.actions import create_room, mark_read
+from tests.assertions import assert_queries, counted_queries
 from tests.factories import say
 
 PAGES = ["", "/people", "/rooms", "/invites", "/sign-in", "/retention", "/jobs", "/settings", "/audit"]
@@ -190,12 +190,20 @@ def test_the_overview_says_what_to_do_when_something_is_wrong(app, sign_in, ada,
     assert "Make room on the disk" in page
 
 
-def test_messages_a_day_are_counted_and_drawn(sign_in, ada, alice, general):
-    for n in range(3):
-        say(alice, general, f"{n}")
+def test_messages_and_people_a_day_are_counted_and_drawn(sign_in, ada, alice, bob, robot, general):
+    said = [say(alice, general, f"{n}") for n in range(3)]
+    for person, message in ((bob, said[0]), (bob, said[2]), (robot, said[1])):
+        mark_read(person, general, message.seq)
 
-    days = queries.messages_a_day()
-    assert (len(days), days[-1]) == (30, (now().date(), 3))
+    days = queries.days_counted()
+    assert (len(days), days[-1]) == (30, (now().date(), 3, 2))
     page = sign_in(ada).get("/admin").text
     assert "Messages a day in the last 30 days: 3 in all, at most 3 on one day." in page
-    assert page.count("<rect ") >= 30
+    assert "People a day who read something new in the last 30 days: at most 2 on one day." in page
+    assert page.count("<rect ") >= 60
+
+
+def test_days_that_are_over_are_counted_once(app, ada):
+    queries.days_counted()
+    with assert_queries(1):
+        queries.days_counted()
