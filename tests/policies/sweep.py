@@ -343,7 +343,7 @@ def text_of(answer):
         return answer.get_data().decode("utf-8", "replace")
     with zipfile.ZipFile(io.BytesIO(answer.get_data())) as archive:
         assert archive.namelist()
-        return "\n".join(f"{name}\n{archive.read(name).decode()}" for name in archive.namelist())
+        return "\n".join(f"{name}\n{archive.read(name).decode('utf-8', 'replace')}" for name in archive.namelist())
 
 
 def fill(rule, room, message):
