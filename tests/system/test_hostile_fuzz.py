@@ -8,6 +8,7 @@ import random
 import shutil
 import socket
 import struct
+import threading
 import time
 import uuid
 from collections import Counter
@@ -15,6 +16,7 @@ from contextlib import suppress
 
 import pytest
 
+from tests.conftest import FIGURES
 from tests.system import fuzz
 from tests.system.attack import PING, Attacker, dial, masked, memory, sockets, upgrade, worker
 from tests.system.conftest import new_room
@@ -22,6 +24,7 @@ from tests.system.server import Server, wait_until
 from tests.system.wire import Wire
 
 INPUTS = int(os.environ.get("PARLEY_FUZZ", "4000"))
+IS_LONG = "PARLEY_FUZZ" in os.environ
 SEED = int(os.environ.get("PARLEY_FUZZ_SEED", "0")) or random.randrange(1, 10**9)
 # Inputs on one connection. The first that is malformed ends it, so layers that are mostly malformed send few.
 AT_ONCE = {fuzz.request: 1, fuzz.frame: 2, fuzz.engine_packet: 2, fuzz.socket_packet: 3, fuzz.fields: 20}
@@ -82,37 +85,67 @@ class Gun:
         return answer in got
 
 
+class Bystander(threading.Thread):
+    """Somebody who says something five times a second while the nonsense comes in. `times`: until it was stored."""
+
+    def __init__(self, server, room):
+        super().__init__(daemon=True)
+        self.room, self.times, self.enough, self.error = room, [], threading.Event(), None
+        self.wire = Wire(server, server.cookie("alice"))
+
+    def run(self):
+        try:
+            while not self.enough.wait(0.2):
+                began = time.monotonic()
+                said = self.wire.call("message", {"room": self.room, "text": "still here", "key": str(uuid.uuid4())})
+                self.times.append(time.monotonic() - began)
+                assert said["ok"], said
+                self.wire.take()
+        except Exception as error:  # it says so to the test, in whose thread it is seen
+            self.error = error
+
+    def hush(self):
+        self.enough.set()
+        self.join()
+        self.wire.drop()
+
+    def share(self, share):
+        """So large a part of the times is not above this."""
+        return sorted(self.times)[min(len(self.times) - 1, int(len(self.times) * share))]
+
+
 def test_nonsense_at_every_layer_breaks_nothing_and_leaves_nothing(target):
     print(f"PARLEY_FUZZ_SEED={SEED}")
     room, pid = new_room(target), worker(target)
-    bystander = Wire(target, target.cookie("alice"))
-    bystander.take(5)
+    bystander = Bystander(target, room)
     chance = random.Random(SEED)
     gun, weights = Gun(target, chance), dict.fromkeys(fuzz.LAYERS, 0)
     for layer in fuzz.LAYERS:  # what is cached at the first use is no leak
         gun.volley(layer)
     before = memory(pid), sockets(pid), len(target.log())
-    next_word, next_look, slowest = 0, 0.0, 0.0
+    next_word = 0
+    bystander.start()
 
     while gun.fired < INPUTS:
         layer = min(weights, key=weights.get)  # the layer that has sent least: all of them send alike
         sent = gun.fired
         gun.volley(layer)
         weights[layer] += gun.fired - sent
-        if gun.fired >= next_word or time.monotonic() >= next_look:  # whoever answers no ping for long is let go
-            next_look = time.monotonic() + 5
+        if gun.fired >= next_word:
             next_word = gun.fired + max(500, INPUTS // 200)
-            began = time.monotonic()
-            said = bystander.call("message", {"room": room, "text": "still here", "key": str(uuid.uuid4())})
-            slowest = max(slowest, time.monotonic() - began)
-            assert said["ok"], f"after {gun.fired} inputs: {said}; repeat with PARLEY_FUZZ_SEED={SEED}"
-            bystander.take()
+            assert bystander.error is None, f"after {gun.fired} inputs: {bystander.error!r}; PARLEY_FUZZ_SEED={SEED}"
             print(
                 f"{gun.fired} inputs, {sum(gun.outlived.values())} of {sum(gun.volleys.values())} connections lived on"
             )
             assert worker(target) == pid, f"the process ended; repeat with PARLEY_FUZZ_SEED={SEED}"
 
-    bystander.drop()
+    bystander.hush()
+    assert bystander.error is None and bystander.times, f"{bystander.error!r}; PARLEY_FUZZ_SEED={SEED}"
+    middle, most, slowest = bystander.share(0.5), bystander.share(0.99), max(bystander.times)
+    FIGURES.append(
+        f"Fuzz: {gun.fired:,} inputs; others' {len(bystander.times):,} messages were stored after "
+        f"p50 {middle:.3f} s, p99 {most:.3f} s, max {slowest:.3f} s"
+    )
     metrics = {}
     wait_until(
         lambda: metrics.update(target.metrics()) or not metrics["parley_transports"],
@@ -129,7 +162,7 @@ def test_nonsense_at_every_layer_breaks_nothing_and_leaves_nothing(target):
     assert all(gun.outlived[layer] for layer in fuzz.LAYERS), (
         "in every layer something got through, so the layers below were reached"
     )
-    assert slowest < 2, "others are served meanwhile; the rest is patience with a busy machine"
+    assert most < 0.5 or not IS_LONG, "others are served meanwhile; in short each has the patience of a call"
 
 
 @pytest.mark.parametrize("layer", fuzz.LAYERS, ids=lambda layer: layer.__name__)
