@@ -213,7 +213,8 @@ class Client:
             if self.socket is not None:
                 self.socket.cut()
             if self.online.is_set():
-                self.lost_at = time.time()
+                if self.caught_up:  # else it is still without what is new
+                    self.lost_at = time.time()
                 self.online.clear()
             for answer in self.answers.values():
                 answer.cancel()
@@ -494,7 +495,7 @@ class Crowd:
         self.away = True
         for client in self.clients:
             if client.socket is not None:
-                client.caught_up = False
+                client.caught_up, client.lost_at = False, time.time()
                 client.socket.cut()
         say("cut")
 

@@ -49,7 +49,7 @@ def try_one(fault, asked, worlds):
     print(fault, end=" … ", flush=True)
     try:
         with redirect_stdout(sys.stderr), busy:
-            outcome = worlds.run(fault, Size(long=not asked.short, seconds=asked.seconds))
+            outcome = worlds.run(fault, Size(not asked.short, asked.seconds, asked.programs))
         found = {"figures": outcome.figures, "broken": outcome.broken, "missed": outcome.missed}
     except Exception as error:
         worlds.close()
@@ -87,6 +87,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__.partition("\n")[0])
     parser.add_argument("--only", help="numbers, or several words of a title, comma separated: R01,'is banned'")
     parser.add_argument("--seconds", type=float, help="that the crowd talks, instead of a minute")
+    parser.add_argument("--programs", type=int, help="of R20, instead of 2,000")
     parser.add_argument("--short", action="store_true", help="as in `make test`")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--async-mode", choices=["eventlet", "gevent"])

@@ -30,7 +30,7 @@ def search(programs, steps, mutation=""):
     database="sqlite",
 )
 def programs(_make, size):
-    count = size.of(20, 2000)
+    count = size.programs or size.of(20, 2000)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda _: search(count // AT_ONCE, 50), range(AT_ONCE)))
     outcome = Outcome()

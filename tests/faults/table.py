@@ -15,16 +15,21 @@ from tests.faults.world import L1, Load, World
 FAULTS = {}
 # What the table does not run itself, and where it is.
 ELSEWHERE = {
-    "R13": ("50 readers that never read", "tests/system/test_connections.py"),
-    "R14": ("10,000 idle connections", "make bench"),
+    "R13": (
+        "50 readers that never read",
+        "`make bench`, `slow_readers`; one of them: tests/system/test_connections.py",
+    ),
+    "R14": ("10,000 idle connections", "`make bench`, `memory`; an hour of them: not done"),
     "R17": ("a client of the protocol before", "there is only one protocol yet"),
-    "R24": ("five tabs of one person", "tests/browser/test_talk.py"),
+    "R24": ("five tabs of one person", "tests/browser/test_tabs.py"),
     "R26": ("event streams cut with Last-Event-ID", "tests/system/test_sse.py"),
-    "R27": ("one hot room", "make bench"),
-    "R28": ("time to an answer", "make bench"),
-    "R29": ("lateness of the event loop", "make bench"),
-    "R32": ("the same on SQLite and on PostgreSQL", 'make faults ARGS="--database postgresql"'),
-    "R33": ("the same on gevent", 'make faults ARGS="--async-mode gevent"'),
+    "R28": ("time to an answer", "`make bench`, `posts` and `latency`"),
+    "R29": (
+        "lateness of the event loop",
+        "under sign-ins: tests/system/test_guessing.py; with uploads and search: not done",
+    ),
+    "R32": ("the same on SQLite and on PostgreSQL", '`make faults ARGS="--database postgresql"`'),
+    "R33": ("the same on gevent", '`make faults ARGS="--async-mode gevent"`'),
 }
 
 
@@ -49,14 +54,19 @@ class Size:
 
     long: bool = False
     seconds: float | None = None
+    programs: int | None = None  # of R20
 
     @property
     def load(self):
         load = L1 if self.long else Load()
-        return replace(load, seconds=self.seconds) if self.seconds else load
+        return replace(load, seconds=self.seconds or load.seconds)  # a copy: faults change what they were given
 
     def of(self, short, long):
         return long if self.long else short
+
+    def lasting(self, short, long):
+        """A load that lasts so many seconds, if nobody asked for others."""
+        return replace(self.load, seconds=self.seconds or self.of(short, long))
 
 
 def fault(number, title, *, target, database=None, alone=False, is_long=False, **world):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
+from bisect import bisect_right
 from collections import defaultdict
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -160,10 +161,12 @@ class World:
         return (server or self.servers[0])._children()
 
     def kill_worker(self, server=None):
-        """kill -9 one of a server's processes: the one that has most clients."""
+        """kill -9 one of a server's processes: the one that has most clients. Returns whether there was one."""
         server = server or self.servers[0]
         with suppress(ValueError, ProcessLookupError):
             os.kill(max(self.workers(server), key=lambda pid: clients_of(pid, server.port)), signal.SIGKILL)
+            return True
+        return False
 
     def whole(self):
         """Wait until every server has all its processes, and each of them serves: it hears the queue then."""
@@ -365,6 +368,18 @@ class Talk:
         self.process.stdin.close()
         self.process.stdout.close()
         self.file.unlink(missing_ok=True)
+
+    def seen_by_those_there(self):
+        """Seconds until a message was seen, without those in which a client had no connection, or was catching up."""
+        found = []
+        for report in self.reports:
+            absences = sorted(report["absences"])
+            backs = [back for _, back in absences]
+            for at, late, _ in report["latencies"]:
+                next_one = bisect_right(backs, at - late)
+                if next_one == len(absences) or absences[next_one][0] > at:
+                    found.append(late)
+        return found
 
     def recoveries(self, since=0):
         """Seconds that clients were without what is new, each time that a connection ended after `since`."""
