@@ -80,7 +80,7 @@ class Server:
         return self
 
     def wait(self):
-        wait_until(self.answers, seconds=60, what=f"the server to answer; see {self.folder / 'server.log'}")
+        wait_until(self.answers, seconds=180, what=f"the server to answer; see {self.folder / 'server.log'}")
         return self
 
     def answers(self):
