@@ -201,3 +201,12 @@ def can_remove_last_factor(actor):
     if needs_second_factor(actor):
         return deny("You need a second factor here. Set up another before you remove this one.")
     return allow
+
+
+def state_of_invite(invite):
+    """What has become of an invite: "open", "expired", "used up" or "revoked"."""
+    if invite.revoked_at or not can_invite(invite.created_by):  # who made it may not invite any more
+        return "revoked"
+    if invite.max_uses is not None and invite.uses >= invite.max_uses:
+        return "used up"
+    return "expired" if invite.expires_at and invite.expires_at <= now() else "open"

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import current_app
 
-from chat.accounts.actions.invites import state_of
 from chat.accounts.devices import is_phone, name_of_device
 from chat.accounts.oidc.providers import providers
+from chat.accounts.policy import state_of_invite
 from chat.accounts.queries import codes_left, identities_of, passkeys_of, totp_of, used_by
 from chat.accounts.recovery_codes import FEW
 from chat.accounts.scopes import listed
@@ -255,7 +255,7 @@ def present_invites(invites, rooms):
         InviteView(
             id=i.id, url=base + i.path, uses=i.uses, max_uses=i.max_uses, expires_at=i.expires_at,
             created_by=present_person(i.created_by), used_by=tuple(map(present_person, came.get(i.id, []))),
-            state=state_of(i), role=i.role, rooms=tuple(rooms[id] for id in i.room_ids or () if id in rooms),
+            state=state_of_invite(i), role=i.role, rooms=tuple(rooms[id] for id in i.room_ids or () if id in rooms),
         )
         for i in invites
     ]  # fmt: skip

@@ -3,8 +3,8 @@
 import pytest
 
 from chat.accounts.actions import accept_invite, deactivate, sign_up
-from chat.accounts.actions.invites import state_of
 from chat.accounts.models import Invite
+from chat.accounts.policy import state_of_invite
 from chat.accounts.queries import user_by_email
 from chat.core.db import db
 from chat.core.errors import Forbidden, Invalid, NotFound
@@ -97,14 +97,14 @@ def test_a_guest_whose_rooms_are_all_gone_gets_no_account(client, alice, bob, wo
 @pytest.mark.parametrize("how", ["closed", "guest"])
 def test_an_invite_ends_with_the_right_of_who_made_it(ada, bob, general, how):
     invite = invite_to_rooms(bob, [general])
-    assert state_of(invite) == "open"
+    assert state_of_invite(invite) == "open"
     if how == "closed":
         deactivate(ada, bob)
     else:
         with transaction():
             bob.role = "guest"
 
-    assert state_of(invite) == "revoked"
+    assert state_of_invite(invite) == "revoked"
     with pytest.raises(NotFound):
         accept_invite(invite.code, **GRACE)
 

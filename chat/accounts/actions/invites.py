@@ -2,7 +2,7 @@ import secrets
 from datetime import timedelta
 
 from chat.accounts.models import Invite
-from chat.accounts.policy import can_invite, can_revoke_invite, can_set_sign_up
+from chat.accounts.policy import can_invite, can_revoke_invite, can_set_sign_up, state_of_invite
 from chat.core.authorize import authorize
 from chat.core.clock import now
 from chat.core.db import db
@@ -77,18 +77,9 @@ def set_sign_up(actor, sign_up):
             record(Audited(actor.id, "sign_up_changed", "site", None, {"from": before, "to": sign_up}))
 
 
-def state_of(invite):
-    """What has become of an invite: "open", "expired", "used up" or "revoked"."""
-    if invite.revoked_at or not can_invite(invite.created_by):  # who made it may not invite any more
-        return "revoked"
-    if invite.max_uses is not None and invite.uses >= invite.max_uses:
-        return "used up"
-    return "expired" if invite.expires_at and invite.expires_at <= now() else "open"
-
-
 def refuse_unusable(invite):
     """Raise NotFound, with what happened and what to do, unless one more person may come by this invite."""
-    state = state_of(invite)
+    state = state_of_invite(invite)
     if state == "expired":
         raise NotFound(f"That invite expired on {invite.expires_at:%-d %B}. Ask for a new link.")
     if state != "open":

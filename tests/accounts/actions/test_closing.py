@@ -14,8 +14,8 @@ from chat.accounts.actions import (
     update_profile,
 )
 from chat.accounts.actions.closing import ERASED_NAME
-from chat.accounts.actions.invites import state_of
 from chat.accounts.models import Block, Identity, Link, Passkey, RecoveryCode, Session, Totp, User
+from chat.accounts.policy import state_of_invite
 from chat.accounts.queries import sessions_of, user_by_id
 from chat.accounts.signed_in import session_for
 from chat.admin.models import AuditEntry, Report
@@ -70,7 +70,7 @@ def test_nobody_comes_in_any_more(ada, alice, password):
 
     assert session_for(token) is None
     assert sessions_of(alice) == []
-    assert state_of(invite) == "revoked"
+    assert state_of_invite(invite) == "revoked"
     with pytest.raises(Invalid):
         sign_in("alice", password)
     assert audited("account_closed") == [(ada.id, alice.id, None)]

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from chat.accounts.actions import create_invite, revoke_invite, set_sign_up
-from chat.accounts.actions.invites import state_of
+from chat.accounts.policy import state_of_invite
 from chat.accounts.queries import invite_for, invites_for
 from chat.core.clock import now
 from chat.core.errors import Forbidden, Invalid, NotFound
@@ -64,10 +64,10 @@ def test_one_revokes_ones_own_and_whoever_runs_the_community_any(alice, bob, ada
 
     with pytest.raises(Forbidden):
         revoke_invite(bob, invite)
-    assert state_of(invite) == "open"
+    assert state_of_invite(invite) == "open"
     revoke_invite(alice, invite)
     revoke_invite(ada, other)
-    assert state_of(invite) == state_of(other) == "revoked"
+    assert state_of_invite(invite) == state_of_invite(other) == "revoked"
 
 
 def test_revoking_again_keeps_the_moment(alice):
@@ -90,7 +90,7 @@ def test_revoking_again_keeps_the_moment(alice):
     ],
 )
 def test_an_invite_is_in_one_state(alice, change, values, state):
-    assert state_of(change(create_invite(alice, expires_days=1, max_uses=2), **values)) == state
+    assert state_of_invite(change(create_invite(alice, expires_days=1, max_uses=2), **values)) == state
 
 
 def test_who_may_sign_up_is_decided_by_whoever_runs_the_community(alice, ada):
