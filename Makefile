@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 NODE_18 := command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null
 JS_TESTS = $(shell find tests/js -name '*.test.js' -o -name '*.test.mjs' 2>/dev/null | sort)
 
-# Tests that wait for a server let others run meanwhile: more processes than cores. One file stays in one process, as
-# what it starts does. With ARGS there is one process, so that --pdb, -x and -s do what they say.
-WORKERS ?= 3
+# One file stays in one process, as what it starts does. More processes than cores make slow machines too slow for tests
+# that start servers and browsers. With ARGS there is one process, so that --pdb, -x and -s do what they say.
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
