@@ -47,7 +47,6 @@ from tests.system.server import Server, wait_until
 from tests.system.wire import Gone, Wire
 
 
-
 @pytest.fixture(scope="module")
 def target(founded, tmp_path_factory):
     """One server that all attacks share: whatever an attack leaves behind, the next ones meet."""
