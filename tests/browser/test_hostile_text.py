@@ -217,8 +217,8 @@ class World:
         cast = {person(name).id for name in ("ada", "alice", "bob", "carol", "robot")}
         for name, column in text_columns().items():
             if name not in BY_ACTIONS | excepted():
-                self._fill(name, column, parts, cast)
-        db.session.commit()
+                with transaction():  # the server may write meanwhile
+                    self._fill(name, column, parts, cast)
         self.secrets = {}
         with transaction():  # at last: a new address or password would end them
             for kind, purpose in (("reset", "reset"), ("move", "move"), ("confirm", "email")):

@@ -122,6 +122,29 @@ def test_a_server_that_restarts_in_order_says_so_and_people_come_back(open_windo
     alice.sees("And on it goes")
 
 
+def test_whoever_asks_again_before_the_answer_is_let_in_as_soon_as_it_comes(open_window, room):
+    alice = open_window("alice").expects(WITHOUT_NETWORK)
+    held, asked = [], []
+
+    def slowly(route):
+        server = route.connect_to_server()
+        route.on_message(lambda text: (asked.append(text), server.send(text)))
+        server.on_message(lambda text: held.append(text) if text.startswith("40/chat,") else route.send(text))
+        held.append(route.send)
+
+    alice.page.route_web_socket(re.compile("socket.io"), slowly)
+    alice.visit(room)
+    alice.until(lambda: len(held) == 2, "the server's answer")
+    alice.page.evaluate("dispatchEvent(new Event('online'))")
+    alice.say("At last")
+
+    send, answer = held
+    send(answer)
+
+    alice.sees("At last")
+    assert [text for text in asked if text.startswith("40/")] == ["40/chat,", "40/presence,"]
+
+
 def test_a_message_that_is_too_long_can_be_tried_again_or_discarded(open_window, room):
     alice = open_window("alice", room).live()
     alice.find("#text").evaluate("(text) => text.removeAttribute('maxlength')")
@@ -152,7 +175,7 @@ def test_a_message_to_a_room_that_one_was_removed_from_is_refused_and_kept(open_
 
     bob.come_back()
 
-    expect(bob.find(".toast")).to_contain_text(f"You are no longer in #{room.name}.")
+    expect(bob.find(".toast", has_text=f"You are no longer in #{room.name}.")).to_be_visible()
     bob.visit(room)
     expect(bob.find(".composer--closed")).to_be_visible()
     expect(bob.find(".message--failed .message__body")).to_have_text("Am I too late?")

@@ -24,6 +24,7 @@ export class Connection {
   #comeBackAt = 0
   #failures = 0
   #isProven = false // websockets have come through here before
+  #isThrough = false // the websocket is there, whether or not I have been let in
   #events = null // instead of the socket, where none comes through
   state = "connecting" // connecting, online, offline, restarting
   heardAt = Date.now()
@@ -34,7 +35,8 @@ export class Connection {
     const manager = new Manager(location.origin, { path: "/socket.io/", transports: ["websocket"], reconnection: false, autoConnect: false, timeout: CONNECTS_WITHIN })
     this.chat = manager.socket("/chat")
     this.presence = manager.socket("/presence")
-    manager.on("open", () => { this.#heard(); this.#arrived = this.#pulse.asked() })
+    manager.on("open", () => { this.#heard(); this.#isThrough = true; this.#arrived = this.#pulse.asked() })
+    manager.on("close", () => { this.#isThrough = false })
     manager.on("ping", () => this.#heard())
     manager.on("ping", () => this.on.pinged())
     this.chat.on("connect", () => this.#connected())
@@ -96,8 +98,10 @@ export class Connection {
   #attempt() {
     clearTimeout(this.#timer)
     if (this.#events) return this.#events.open()
-    this.chat.connect()
-    this.presence.connect()
+    for (const socket of [this.chat, this.presence]) {
+      const isAsking = this.#isThrough && socket.active // to ask again on the same websocket would be refused
+      if (!isAsking) socket.connect()
+    }
   }
 
   #connected() {
