@@ -29,7 +29,8 @@ test: vendor-check $(VENV)/.installed-dev ## every test; ARGS go to pytest, WORK
 	@$(BIN)/pytest $(or $(ARGS),$(BESIDE))
 	@$(if $(ARGS),true,$(MAKE) --no-print-directory test-postgresql)
 
-test-postgresql: ## the tests in process once more, on PostgreSQL, and some with servers
+test-postgresql: $(VENV)/.installed-dev ## the tests in process once more, on PostgreSQL, and some with servers
+	@if $(NODE_18); then $(MAKE) --no-print-directory node_modules/.installed; fi
 	@if command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then \
 		TEST_DATABASE=postgresql $(BIN)/pytest $(BESIDE) $(addprefix tests/,accounts admin transfer contracts core messages ops realtime rooms site streams \
 			api cli/test_epoch.py cli/test_seed.py system/test_talk.py system/test_rules.py system/test_connections.py) \
