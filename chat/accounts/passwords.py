@@ -114,11 +114,18 @@ def _hash(key, password, cost):
 
 
 def _check(key, password, stored, cost):
-    # For nobody: a hash of the right form that no password has, so that an unknown name takes as long as a known one.
-    kept = stored.partition("$")[2].encode() if stored else bcrypt.gensalt(cost) + secrets.token_hex(16)[:31].encode()
-    right = bcrypt.checkpw(_digest(key, password), kept) and stored is not None
-    outdated = right and int(kept.split(b"$")[2]) != cost
-    return Checked(right, _hash(key, password, cost) if outdated else None)
+    kept = stored.partition("$")[2].encode() if stored else _nobodys(cost)
+    digest, kept_cost = _digest(key, password), int(kept.split(b"$")[2])
+    right = bcrypt.checkpw(digest, kept) and stored is not None
+    if not right:  # each step costs twice the one before: with the first they take as long as one at today's cost
+        for step in range(kept_cost, cost):
+            bcrypt.checkpw(digest, _nobodys(step))
+    return Checked(right, _hash(key, password, cost) if right and kept_cost != cost else None)
+
+
+def _nobodys(cost):
+    """A hash of the right form that no password has, so that an unknown name takes as long as a known one."""
+    return bcrypt.gensalt(cost) + secrets.token_hex(16)[:31].encode()
 
 
 def _digest(key, password):

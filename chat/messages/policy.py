@@ -1,7 +1,7 @@
 """Who may do what to messages. What a room allows is in rooms/policy.py; these add whose message it is."""
 
 from chat.core.authorize import allow, deny
-from chat.rooms.policy import OUTSIDER, decide, may, standing_of
+from chat.rooms.policy import OUTSIDER, can_lose, decide, may, standing_of
 
 
 def can_post(place):
@@ -22,9 +22,8 @@ def can_edit(actor, message):
 
 
 def can_delete(actor, message):
-    if message.author_id == actor.id:
-        return may(actor, message.room, "post")
-    return may(actor, message.room, "moderate")
+    verdict = may(actor, message.room, "post" if message.author_id == actor.id else "moderate")
+    return verdict and can_lose(message.room)
 
 
 def can_see_history(actor, message):

@@ -333,6 +333,13 @@ def rooms_written_in(user_id):
     return sorted(db.session.scalars(query))
 
 
+def count_of_held_rooms(user_id):
+    """How many rooms on legal hold hold messages of this person that are not deleted."""
+    mine = Message.author_id == user_id, Message.deleted_at.is_(None), Room.legal_hold
+    query = select(func.count(Message.room_id.distinct())).join(Room, Room.id == Message.room_id)
+    return db.session.scalar(query.where(*mine))
+
+
 def standing_messages_of(user_id, room_id, *, limit):
     """Messages of one person in one room that are not deleted, the oldest first."""
     query = select(Message).where(

@@ -69,6 +69,13 @@ def decide(standing, verb, *, name, archived=False):
     return allow if standing in standings else deny(refusal.format(room=name))
 
 
+def can_lose(room):
+    """Whether anything that was said in a room may be deleted, by whomever."""
+    if room.legal_hold:
+        return deny("This room is on legal hold: nothing in it is deleted until that is lifted.")
+    return allow
+
+
 def can_remove(actor, membership):
     """Whether the actor may take this person out of their room. Moderators take out members, not each other."""
     verdict = may(actor, membership.room, "remove")

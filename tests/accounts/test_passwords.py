@@ -3,6 +3,7 @@ import hashlib
 import hmac
 import stat
 import threading
+from dataclasses import replace
 
 import bcrypt
 import pytest
@@ -76,6 +77,22 @@ def test_nobodys_password_is_never_right_and_costs_the_same_work(app, monkeypatc
     assert not check_password(PASSWORD, stored).right
     assert not check_password("wrong", hash_password(PASSWORD)).right
     assert looked_at == [b"$2b$04$", b"$2b$04$"]
+
+
+def test_a_wrong_password_costs_as_much_as_for_nobody_where_the_hash_is_cheaper_than_todays(app, monkeypatch):
+    """2^cost of work each: the cheap one, and what is added, make as much as one at today's cost."""
+    work, checkpw = [], bcrypt.checkpw
+    monkeypatch.setattr(
+        bcrypt, "checkpw", lambda digest, kept: work.append(2 ** int(kept[4:6])) or checkpw(digest, kept)
+    )
+    old = hash_password(PASSWORD)
+    monkeypatch.setitem(app.config, "PARLEY", replace(app.config["PARLEY"], bcrypt_cost=7))
+
+    assert not check_password("wrong", old).right
+    dearer, work[:] = sum(work), []
+    assert not check_password("wrong", None).right
+
+    assert dearer == sum(work) == 2**7
 
 
 def test_a_hash_of_another_cost_is_renewed_when_the_password_is_right(app):

@@ -1,5 +1,6 @@
 import pytest
 
+from chat.admin.actions import set_legal_hold
 from chat.core.errors import Forbidden, NotFound
 from chat.messages.actions import delete_message, edit_message
 from chat.messages.presenter import present
@@ -47,6 +48,18 @@ def test_others_may_not(message, carol, robot, general):
         with pytest.raises(Forbidden, match="Only an owner"):
             delete_message(other, message)
     assert message.text
+
+
+def test_in_a_room_on_legal_hold_nobody_deletes_until_it_is_lifted(message, ada, alice, bob, general):
+    set_legal_hold(ada, general, True)
+    edit_message(bob, message, "Something else")
+    for actor in (bob, alice, ada):
+        with pytest.raises(Forbidden, match="legal hold"):
+            delete_message(actor, message)
+    assert [message.text, *(edit.text for edit in edits_of(message))] == ["Something else", "A secret for @alice"]
+
+    set_legal_hold(ada, general, False)
+    assert delete_message(bob, message).deleted_at
 
 
 def test_nothing_is_deleted_in_an_archived_room_or_after_leaving(message, alice, bob, general):

@@ -2,6 +2,7 @@
 
 from chat.accounts.policy import can_to, may
 from chat.core.authorize import allow, deny
+from chat.rooms.policy import can_lose
 from chat.rooms.policy import may as may_in_room
 
 DECISIONS = ("dismissed", "removed", "suspended", "banned")
@@ -31,6 +32,6 @@ def can_decide(actor, message, decision):
     verdict = can_judge(actor, message)
     if not verdict or decision == "dismissed":
         return verdict
-    if decision == "removed" and may_in_room(actor, message.room, "moderate"):
-        return allow
-    return can_to(actor, _DOES[decision], message.author)
+    if decision != "removed" or not may_in_room(actor, message.room, "moderate"):
+        verdict = can_to(actor, _DOES[decision], message.author)
+    return verdict and (can_lose(message.room) if decision == "removed" else allow)

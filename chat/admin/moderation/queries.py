@@ -112,10 +112,10 @@ def around(message):
 
 def _moderated_by(actor):
     """A condition on Room: where the actor may delete what others wrote, as somebody who moderates the community. Of
-    private rooms those that they look after."""
+    private rooms those that they look after. Rooms on legal hold lose nothing."""
     own = Membership.user_id == actor.id, Membership.role.in_(("owner", "moderator"))
     looks_after = Room.id.in_(select(Membership.room_id).where(*own))
-    return and_(Room.archived_at.is_(None), or_(Room.kind == "public", looks_after))
+    return and_(Room.archived_at.is_(None), Room.legal_hold.is_(False), or_(Room.kind == "public", looks_after))
 
 
 def _written_by(user_id, after):

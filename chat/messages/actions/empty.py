@@ -1,9 +1,10 @@
 """Taking away all that an erased person wrote, room by room."""
 
+from chat.core.errors import Conflict
 from chat.core.jobs import enqueue
 from chat.core.transaction import transaction
 from chat.messages.actions.delete import take_text
-from chat.messages.queries import rooms_written_in, standing_messages_of
+from chat.messages.queries import count_of_held_rooms, rooms_written_in, standing_messages_of
 from chat.streams.log import lock, room_stream
 
 KIND = "empty_messages"
@@ -12,8 +13,15 @@ MOST = 500  # transactions in one call
 
 
 def empty_later(event, _transaction):
-    """Subscriber of PersonErased."""
+    """Subscriber of PersonErased. Raises Conflict, and nothing is erased, where a legal hold keeps some of it."""
     if event.empty:
+        held = count_of_held_rooms(event.user_id)
+        if held:
+            rooms = "a room that is" if held == 1 else f"{held} rooms that are"
+            raise Conflict(
+                f"They wrote in {rooms} on legal hold. Keep what they wrote, or have the hold lifted first.",
+                field="messages",
+            )
         enqueue(KIND, {"user": event.user_id, "by": event.by_id})
 
 

@@ -18,6 +18,7 @@ from chat.accounts.models import Block, Identity, Link, Passkey, RecoveryCode, S
 from chat.accounts.policy import state_of_invite
 from chat.accounts.queries import sessions_of, user_by_id
 from chat.accounts.signed_in import session_for
+from chat.admin.actions import set_legal_hold
 from chat.admin.models import AuditEntry, Report
 from chat.core import storage
 from chat.core.clock import now
@@ -290,6 +291,19 @@ def test_or_emptied_room_by_room_with_all_their_copies(ada, alice, bob, carol, g
     assert db.session.query(Report).one().text == ""
     assert db.session.get(Message, other.id).text == "mine"
     assert audited("person_erased") == [(ada.id, alice.id, {"messages": "emptied"})]
+
+
+def test_nothing_of_it_happens_while_a_legal_hold_keeps_what_was_to_be_emptied(ada, alice, general):
+    message = say(alice, general, "Evidence")
+    set_legal_hold(ada, general, True)
+
+    with pytest.raises(Conflict, match="a room that is on legal hold") as refused:
+        erase(ada, alice, confirmation="alice", empty=True)
+    assert (refused.value.field, user_by_id(alice.id).erased_at, message.text) == ("messages", None, "Evidence")
+
+    erase(ada, alice, confirmation="alice", empty=False)
+    assert user_by_id(alice.id).erased_at
+    assert db.session.get(Message, message.id).text == "Evidence"
 
 
 def test_who_is_looking_sees_each_message_go(ada, alice, bob, general, live):

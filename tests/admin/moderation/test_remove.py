@@ -7,8 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chat.admin.actions import set_legal_hold
 from chat.admin.models import TEXTS_KEPT, Removal, RemovedText
-from chat.admin.moderation.actions import remove, remove_content, undo_removal
+from chat.admin.moderation.actions import decide_report, remove, remove_content, report_message, undo_removal
+from chat.admin.moderation.presenter import choices_for
 from chat.admin.moderation.queries import removable
 from chat.core.clock import now
 from chat.core.db import db
@@ -78,6 +80,24 @@ def test_the_preview_counts_what_would_go(mo, alice, bob, general, secret):
     archive_room(bob, archived)
 
     assert [(room.name, number) for room, number in removable(mo, bob, None)] == [("general", 2)]
+
+
+def test_a_room_on_legal_hold_loses_nothing_also_when_the_hold_came_meanwhile(ada, mo, bob, general, jobs_done):
+    said = say(bob, general, "Evidence")
+    report = report_message(mo, said, "Rude")
+    removal = remove_content(mo, bob, "all")
+    set_legal_hold(ada, general, True)
+    jobs_done()
+
+    assert texts(general) == ["Evidence"]
+    assert db.session.query(RemovedText).filter_by(removal_id=removal.id).count() == 0
+    assert removable(mo, bob, None) == []
+    with pytest.raises(Forbidden, match="legal hold"):
+        decide_report(mo, report, "removed")
+    assert "removed" not in choices_for(mo, report)
+
+    set_legal_hold(ada, general, False)
+    assert "removed" in choices_for(mo, report)
 
 
 def test_only_the_time_that_was_chosen(mo, bob, general, jobs_done):

@@ -17,7 +17,7 @@ from chat.messages.actions.delete import refill, take_text
 from chat.messages.models import Edit
 from chat.messages.queries import edits_of
 from chat.rooms.models import Room
-from chat.rooms.policy import may
+from chat.rooms.policy import can_lose, may
 from chat.site.events import Audited
 from chat.site.names import one_line
 from chat.streams.log import AUDIT, lock, user_stream
@@ -86,7 +86,8 @@ def _remove_some(removal_id, room_id, after):
         removal, room = db.session.get(Removal, removal_id), db.session.get(Room, room_id)
         lock(room.stream, user_stream(removal.user_id))
         actor, user = removal.actor, removal.user
-        if removal.undone_at or not may(actor, room, "moderate") or not can_to(actor, "remove_content", user):
+        may_go = may(actor, room, "moderate") and can_lose(room) and can_to(actor, "remove_content", user)
+        if removal.undone_at or not may_go:
             return False
         found = messages_to_remove(room_id, user.id, after, removal.created_at, limit=STEP)
         for message in found:
