@@ -72,6 +72,18 @@ def test_the_database_is_asked_with_bound_values_alone():
                     assert str(first.values[0].value).startswith("PRAGMA "), f"{path}:{node.lineno}"
 
 
+def test_no_pattern_is_made_of_what_people_type():
+    """Patterns that are put together are so where a module begins, of constants of ours. What somebody types would
+    decide how long matching takes."""
+    functions = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    for path in CODE:
+        for node in (inner for outer in nodes(path) if isinstance(outer, functions) for inner in ast.walk(outer)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("re.", "regex.")):
+                assert ast.unparse(node.func) == "re.escape" or isinstance(node.args[0], ast.Constant), (
+                    f"{path}:{node.lineno}"
+                )
+
+
 def test_the_browser_keeps_nothing_beyond_the_tab_but_what_is_unsent():
     for path in SCRIPT:
         text = path.read_text()

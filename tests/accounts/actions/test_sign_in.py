@@ -1,10 +1,11 @@
+from datetime import timedelta
 from importlib import import_module
 
 import pytest
 
 from chat.accounts import passwords
 from chat.accounts.actions import change_password, recover, sign_in
-from chat.accounts.models import Session
+from chat.accounts.models import Session, User
 from chat.accounts.passwords import check_password
 from chat.accounts.signed_in import session_for
 from chat.core.clock import now
@@ -62,6 +63,14 @@ def test_every_attempt_costs_one_comparison(alice, monkeypatch, login):
 
     refusal(login, "wrong password")
     assert compared == [1]
+
+
+def test_a_password_does_not_run_out(alice, password, change):
+    """Nothing says when it was set, so nothing can end it: an account of ten years signs in as on the first day."""
+    change(alice, created_at=now() - timedelta(days=3650))
+
+    assert session_for(sign_in("alice", password).token).user == alice
+    assert [column.name for column in User.__table__.columns if "password" in column.name] == ["password_hash"]
 
 
 def test_no_transaction_is_open_while_a_password_is_hashed(alice, password, monkeypatch):
