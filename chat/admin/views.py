@@ -156,6 +156,7 @@ def _sign_in_page(actor, form, status):
 
 @bp.post("/admin/sign-up")
 @administers
+@confirmed
 @limited("change")
 def set_sign_up(actor):
     accounts.set_sign_up(actor, request.form.get("sign_up", ""))

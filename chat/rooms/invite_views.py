@@ -3,6 +3,7 @@
 from flask import Blueprint, request
 
 from chat.accounts.actions import revoke_invite, set_sign_up
+from chat.accounts.confirmed import confirmed
 from chat.accounts.forms import InviteForm
 from chat.accounts.policy import can_invite, can_set_sign_up
 from chat.accounts.presenter import present_invites
@@ -56,6 +57,7 @@ def revoke(actor, id):
 
 @bp.post("/invites/sign-up")
 @signed_in
+@confirmed
 @limited("change")
 def sign_up(actor):
     set_sign_up(actor, request.form.get("sign_up", ""))

@@ -255,7 +255,7 @@ ASKING = [
     ("GET", "/settings/data/exports/1"), ("POST", "/settings/tokens"), ("POST", "/settings/security/connect/none"),
     ("POST", "/settings/security/identities/1/remove"),
     ("GET", "/rooms/open-as-owner"), ("POST", "/settings/sessions/1/end"), ("POST", "/settings/sessions/end-others"),
-    ("POST", "/admin/sign-in"),
+    ("POST", "/admin/sign-in"), ("POST", "/admin/sign-up"), ("POST", "/invites/sign-up"),
 ]  # fmt: skip
 
 

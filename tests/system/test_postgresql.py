@@ -21,7 +21,7 @@ from sqlalchemy import bindparam, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from chat.accounts.actions import update_profile
+from chat.accounts.actions import create_user, deactivate, update_profile
 from chat.core.db import db, snapshot
 from chat.core.errors import Busy, ChatError, Conflict
 from chat.core.prepared import Prepared
@@ -123,6 +123,21 @@ def test_the_same_key_at_once_is_one_message(server, room):
     different = in_threads(server, *[post(room, "here"), post(other, "there")] * 3)  # no common lock: the index decides
     assert {type(answer) for answer in different} == {MessageView, Conflict}
     assert len({answer.id for answer in different if isinstance(answer, MessageView)}) == 1
+
+
+def test_of_two_owners_who_close_each_others_accounts_at_once_one_stays(server):
+    for round_ in range(10):
+        first, second = (f"owner{round_}{letter}" for letter in "ab")
+        for name in (first, second):
+            server.act(lambda name=name: create_user(
+                name=name, username=name, email=f"{name}@example.org", password_hash="", role="owner"
+            ))  # fmt: skip
+        close = lambda actor, other: lambda: deactivate(person(actor), person(other))  # noqa: E731
+
+        in_threads(server, close(first, second), close(second, first))
+
+        closed = server.act(lambda: [bool(person(name).deactivated_at) for name in (first, second)])  # noqa: B023
+        assert sorted(closed) == [False, True]
 
 
 def test_numbers_are_without_holes_whoever_writes_and_whatever_fails(server, room):

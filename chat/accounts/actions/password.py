@@ -49,3 +49,4 @@ def replace_password(user, new):
         user.password_hash = password_hash
         end_all_but(record, user, None)
         record(Audited(None, "password_replaced", "user", user.id))
+        about_new_password(user)

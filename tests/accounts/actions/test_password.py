@@ -2,6 +2,7 @@ import pytest
 
 from chat.accounts import passwords
 from chat.accounts.actions import begin_session, change_password, sign_in
+from chat.accounts.actions.password import replace_password
 from chat.accounts.signed_in import session_for
 from chat.core.db import db
 from chat.core.errors import Conflict, Invalid, RateLimited
@@ -34,8 +35,12 @@ def test_every_other_session_ends_and_this_one_stays(alice, bob, here, password)
     assert [(e.kind, e.subject_id, e.data) for e in since(ACCESS, 0)] == [("user_ended", alice.id, {"except": here.id})]
 
 
-def test_a_letter_says_so_in_case_it_was_somebody_else(alice, here, password, mailbox):
-    change_password(alice, here, current=password, new=NEW)
+@pytest.mark.parametrize("by", ["themselves", "the machine's shell"])
+def test_a_letter_says_so_in_case_it_was_somebody_else(alice, here, password, mailbox, by):
+    if by == "themselves":
+        change_password(alice, here, current=password, new=NEW)
+    else:
+        replace_password(alice, NEW)
     run_due()
 
     assert [(letter["To"], letter["Subject"]) for letter in mailbox.letters] == [
