@@ -1,5 +1,6 @@
 """The bus in process: what is sealed, what waits and goes together, and people on other processes."""
 
+import re
 import shutil
 import time
 from types import SimpleNamespace
@@ -99,6 +100,24 @@ def test_what_somebody_kept_and_brings_back_is_ignored():
 
     with pytest.raises(Ignored, match="too old"):
         begun_later.open(text)
+
+
+def test_clocks_that_do_not_agree_are_told_of_once_a_minute(caplog):
+    clock, elsewhere = Clock(), Clock()
+    bus = new_bus(clock)
+    there, stranger = Envelope(KEY, clock=elsewhere), Envelope("another key", clock=elsewhere)
+    elsewhere.now = time.time() + 3600
+
+    for _ in range(3):
+        bus.receive(there.seal([["hint", {"room:7": 3}]]))
+    bus.receive(stranger.seal([]))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert re.search(r"dated (3600|3599) s in the future.* clocks of all machines agree", caplog.text)
+    assert (bus.ignored, bus.hints_received) == (4, 0)
+
+    clock.now += 60
+    bus.receive(there.seal([]))
+    assert len(caplog.records) == 2
 
 
 def test_processes_that_are_gone_are_forgotten():

@@ -18,6 +18,10 @@ class Ignored(ValueError):
     """What arrived is not one of ours, damaged, or a repetition. The text says which."""
 
 
+class OffClock(Ignored):
+    """It is ours, and dated more than a minute from now: an old one come again, or two clocks that do not agree."""
+
+
 class Envelope:
     """Seals what this process says and opens what arrives. Both sides hold the same SECRET_KEY.
 
@@ -50,8 +54,11 @@ class Envelope:
         if not hmac.compare_digest(signature.encode(), self._sign(body).encode()):
             raise Ignored("not signed with our key")
         sender, number, sent_at, items = json.loads(body)  # ours: it has been written by `seal`
-        if abs(self.clock() - sent_at) > FRESH_SECONDS:
-            raise Ignored("too old, or the clocks of two machines differ by more than a minute")
+        off = sent_at - self.clock()
+        if abs(off) > FRESH_SECONDS:
+            raise OffClock(
+                f"dated {abs(off):.0f} s in the {'future' if off > 0 else 'past'}, too old if no clock is wrong"
+            )
         if number <= self._last.get(sender, (0,))[0]:
             raise Ignored("a repetition")
         self._last[sender] = (number, sent_at)

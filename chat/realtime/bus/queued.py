@@ -12,12 +12,13 @@ import threading
 import time
 from collections import deque
 
-from chat.realtime.bus.envelope import Ignored
+from chat.realtime.bus.envelope import Ignored, OffClock
 
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1  # at least so often something is said, so that there is an echo to hear
 DEAF_SECONDS = 5
+CLOCKS_TOLD_EVERY = 60
 SHORT_GAP, GAP = 0.001, 0.005  # seconds between two messages: what comes meanwhile goes together
 MUCH = 4  # streams in one message from which on it is worth waiting for more
 MOST_STREAMS = 10_000  # that wait to be sent; more are left to the poll
@@ -43,6 +44,7 @@ class Queued:
         self._hear, self._on_reach = {}, []
         self.hints_sent = self.hints_received = self.hints_dropped = self.words_dropped = 0
         self.ignored = self.reconnects = 0
+        self._clocks_told = float("-inf")
 
     def start(self):
         self._started = True
@@ -152,7 +154,7 @@ class Queued:
             sender, items = self.envelope.open(data)
         except Ignored as error:
             self.ignored += 1
-            log.debug("A message on the queue was ignored: %s", error)
+            self._tell_of_ignored(error)
             return
         if sender == self.envelope.sender:
             self._heard_ourselves()
@@ -168,6 +170,18 @@ class Queued:
             except Exception:
                 self.ignored += 1
                 log.exception("Cannot handle %r from another process", kind)
+
+    def _tell_of_ignored(self, error):
+        """Whoever can write to the queue can say anything there, so that is no news; clocks are somebody's to set."""
+        if isinstance(error, OffClock) and self.monotonic() >= self._clocks_told + CLOCKS_TOLD_EVERY:
+            self._clocks_told = self.monotonic()
+            log.warning(
+                "What another process said was ignored: it is %s. Do the clocks of all machines agree? Until they do, "
+                "messages of that process are seen here up to a second late, and its typing and presence not at all.",
+                error,
+            )
+        else:
+            log.debug("A message on the queue was ignored: %s", error)
 
     def _heard_ourselves(self):
         self._echo = self.monotonic()
