@@ -227,8 +227,10 @@ def soak(world, size):
     load.rate /= size.of(1, 4)
     chance, logged = random.Random(30), [len(server.log()) for server in world.servers]
     with world.talking(load) as crowd:
+        clients = load.rooms * load.clients * load.tabs
+        everybody_is_here(world, clients)
         crowd.wait(size.of(0.7, 5))
-        before, clients = Held.by(world), connections(world)
+        before = Held.by(world)
         ends = time.monotonic() + load.seconds
         while time.monotonic() < ends:
             crowd.wait(size.of(0.7, 5))
@@ -249,7 +251,7 @@ def soak(world, size):
                     crowd.wait(size.of(0.3, 6))
         world.whole()
         world.heard()
-        wait_until(lambda: connections(world) == clients, seconds=60, what="everybody to be back")
+        everybody_is_here(world, clients)
         after = Held.by(world)
     outcome = crowd.outcome
     outcome.figures |= {"connections": clients, "before": str(before), "after": str(after)}
@@ -288,8 +290,13 @@ class Held:
         return cls(files, memory)
 
 
-def connections(world):
-    return sum(clients_of(process, server.port) for server in world.servers for process in world.workers(server))
+def everybody_is_here(world, clients):
+    """Wait until the servers hold the connections of so many clients: all came back, and who has gone is not held."""
+
+    def held():
+        return sum(clients_of(process, server.port) for server in world.servers for process in world.workers(server))
+
+    wait_until(lambda: held() == clients, seconds=60, what=lambda: f"{clients} connections; there are {held()}")
 
 
 def places_of(word, text):
