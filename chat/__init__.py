@@ -37,6 +37,7 @@ def create_app(settings=None, *, spawn=None):
     from chat.api.views import bp as api
     from chat.cli import commands
     from chat.core import assets, compress, headers, policies, rate_limit, web
+    from chat.core.cookies import ReadableCookies
     from chat.core.db import db, engine_options, prepare
     from chat.core.jobs import Job  # noqa: F401  its table belongs to every process, whether it does jobs or not
     from chat.messages.presenter import on_sidebar
@@ -118,7 +119,7 @@ def create_app(settings=None, *, spawn=None):
     app.extensions.update(event_streams=EventStreams(live))
     wiring.attach(live.pump)
     commands.register(app)
-    app.wsgi_app = OnlyRoles(app.wsgi_app, settings.roles)
+    app.wsgi_app = OnlyRoles(ReadableCookies(app.wsgi_app), settings.roles)
     return app
 
 

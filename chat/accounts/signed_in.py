@@ -17,6 +17,7 @@ from chat.accounts.actions.sessions import LIFETIME, note_use
 from chat.accounts.credentials import is_cookie
 from chat.accounts.queries import live_session
 from chat.accounts.return_path import return_path
+from chat.core.cookies import readable
 from chat.core.db import db
 from chat.core.errors import Forbidden, RateLimited, Unauthorized
 from chat.core.rate_limit import limiter, network_of
@@ -52,7 +53,7 @@ def cookie_name():
 
 def cookie_value(cookie_header):
     """The session token in a Cookie header, as a socket's handshake brings it; "" when there is none."""
-    value = parse_cookie(cookie_header or "").get(cookie_name()) or ""
+    value = parse_cookie(readable(cookie_header)).get(cookie_name()) or ""
     return value if is_cookie(value) else ""
 
 

@@ -75,6 +75,16 @@ def test_one_request_is_not_taken_for_another(app, sign_in, alice, bob):
     assert f'value="{alice.name}"' not in of_bob
 
 
+@pytest.mark.parametrize("other", ["theme=dark; ", "theme=\xaf; ", "theme=\xc3; ", "\xff=\xfe; "])
+def test_a_cookie_that_cannot_be_read_opens_nothing_and_breaks_nothing(app, alice, other):
+    header = f"{other}{cookie_name()}={begin_session(alice)}"
+    is_readable = other == "theme=dark; "
+
+    answer = app.test_client(use_cookies=False).get("/people", environ_overrides={"HTTP_COOKIE": header})
+    assert answer.status_code == (200 if is_readable else 303)
+    assert bool(cookie_value(header)) is is_readable
+
+
 def test_a_socket_brings_the_same_cookie(app, alice):
     token = begin_session(alice)
 
