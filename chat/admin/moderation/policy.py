@@ -1,7 +1,7 @@
 """Who may report a message, and who decides about it. What may be done to whom is in accounts/policy.py."""
 
 from chat.accounts.policy import can_to, may
-from chat.core.authorize import allow, deny
+from chat.core.authorize import deny
 from chat.rooms.policy import can_lose
 from chat.rooms.policy import may as may_in_room
 
@@ -32,6 +32,7 @@ def can_decide(actor, message, decision):
     verdict = can_judge(actor, message)
     if not verdict or decision == "dismissed":
         return verdict
-    if decision != "removed" or not may_in_room(actor, message.room, "moderate"):
-        verdict = can_to(actor, _DOES[decision], message.author)
-    return verdict and (can_lose(message.room) if decision == "removed" else allow)
+    above = can_to(actor, _DOES[decision], message.author)
+    if decision != "removed":
+        return above
+    return (may_in_room(actor, message.room, "moderate") or above) and can_lose(message.room)
