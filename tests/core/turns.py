@@ -1,10 +1,11 @@
 """What test_write_lock.py has other processes do: `python -m tests.core.turns MODE FOLDER ROLE`, with MODE "plain" for
 one like a `flask` command. They share a database that is not there, and a log of who did what in which order."""
 
+import itertools
 import os
 import re
 import sys
-import time
+import threading
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -23,7 +24,7 @@ ROUNDS = 20
 def wait_until(question):
     """As in tests/system/server.py, which would import all of Parley. The test ends who waits for ever."""
     while not question():
-        time.sleep(0.002)
+        threading.Event().wait(0.002)
 
 
 def database(folder):
@@ -77,13 +78,13 @@ def main(mode, folder, role):
     def keeps():
         with lock:
             note("has it")
-            time.sleep(600)
+            wait_until(lambda: False)
 
     def ticks():
         def tick():
             wait_until(lambda: somebody_waits(folder))
-            for _ in range(100):
-                time.sleep(0)
+            turns = itertools.count(1)
+            wait_until(lambda: next(turns) > 100)
             note("the others run")
 
         async_mode.spawn(tick)

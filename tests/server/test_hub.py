@@ -35,6 +35,12 @@ def in_green():
     return run
 
 
+def turn(hub):
+    """Let the hub go round once: what was due has been called when this returns."""
+    hub.schedule_call_global(0, getcurrent().switch)
+    hub.switch()
+
+
 def looks(hub):
     """A list that grows whenever the hub looks at its sockets."""
     found, poll = [], hub.do_poll
@@ -76,7 +82,7 @@ def test_things_come_in_the_order_in_which_they_were_asked_for(in_green):
         done = []
         for number in range(5):
             (hub.soon if number % 2 else hub.start)(done.append, number)
-        eventlet.sleep(0)
+        turn(hub)
         return done
 
     assert in_green(order) == [0, 1, 2, 3, 4]
@@ -87,7 +93,7 @@ def test_a_green_thread_that_has_ended_is_used_again(in_green):
         used = []
         for _ in range(3):
             hub.start(lambda: used.append(getcurrent()))
-            eventlet.sleep(0)
+            turn(hub)
         return used
 
     assert len(set(in_green(threads))) == 1
@@ -104,10 +110,10 @@ def test_green_threads_that_wait_are_used_by_nobody_else(in_green):
 
         hub.start(wait)
         hub.start(wait)
-        eventlet.sleep(0)
+        turn(hub)
         for thread in reversed(here):
             hub.soon(thread.switch)
-        eventlet.sleep(0)
+        turn(hub)
         return used == here[::-1] and len(set(used)) == 2
 
     assert in_green(waiting)
@@ -119,9 +125,9 @@ def test_what_fails_stops_nobody_else(in_green, way):
         done = []
         getattr(hub, way)(lambda: 1 / 0)
         getattr(hub, way)(done.append, "the next")
-        eventlet.sleep(0)
+        turn(hub)
         getattr(hub, way)(done.append, "and the one after")
-        eventlet.sleep(0)
+        turn(hub)
         return done
 
     assert in_green(failing) == ["the next", "and the one after"]
@@ -137,7 +143,7 @@ def test_who_never_comes_to_an_end_lets_others_have_their_turn(in_green):
 
         hub.soon(again)
         for _ in range(3):
-            eventlet.sleep(0)
+            turn(hub)
         return len(calls), len(seen)
 
     calls, seen = in_green(endless)
@@ -152,7 +158,7 @@ def test_who_asks_for_more_with_every_turn_lets_sockets_have_theirs(in_green):
         seen = looks(hub)
         for _ in range(20):
             hub.soon(lambda: None)
-            eventlet.sleep(0)
+            turn(hub)
         return len(seen)
 
     assert in_green(busy) >= 20
@@ -162,11 +168,11 @@ def test_a_green_thread_that_was_thrown_into_is_not_used_again(in_green):
     def thrown(hub):
         used = []
         hub.start(lambda: used.append(getcurrent()))
-        eventlet.sleep(0)
+        turn(hub)
         hub.soon(used[0].throw, GreenletExit)
-        eventlet.sleep(0)
+        turn(hub)
         hub.start(lambda: used.append(getcurrent()))
-        eventlet.sleep(0)
+        turn(hub)
         return len(set(used))
 
     assert in_green(thrown) == 2

@@ -123,7 +123,7 @@ def test_two_hundred_sign_ins_at_once_leave_the_event_loop_in_time(guarded):
         for name in ("turns", "lag_alarms", "busy_alarms")
     )
     assert set(statuses) <= {303, 429}, [statuses.count(status) for status in set(statuses)]
-    assert statuses.count(303) >= 5  # as many as the machine compares while somebody still waits
+    assert statuses.count(303) >= 20  # two are compared at a time and twenty wait, however slow the machine is
     assert turns >= 100
     FIGURES.append(
         f"200 sign-ins at once: {statuses.count(303)} came in, {statuses.count(429)} were asked to wait; the event "
