@@ -1,5 +1,7 @@
 """What gunicorn, `flask --app app` and `python app.py` load."""
 
+import gc
+
 from chat.server import async_mode
 
 if __name__ == "__main__":
@@ -7,10 +9,12 @@ if __name__ == "__main__":
 
 from chat import create_app, serve
 
+gc.disable()  # nothing that is loaded is garbage, and looking for it takes a third of the time
 app = create_app()
 
 if async_mode.running():
     serve(app)
+gc.enable()
 
 if __name__ == "__main__":
     settings = app.config["PARLEY"]

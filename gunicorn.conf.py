@@ -4,13 +4,14 @@ import os
 from pathlib import Path
 
 from chat.core.scrub import hide_settings
-from chat.server import async_mode
+from chat.server import async_mode, libraries
 from config import load  # not `import config`: gunicorn has a setting of that name
 
 settings = load()
 hide_settings(settings)
 os.environ["ASYNC_MODE"] = settings.async_mode  # it may come from .env, which the workers do not read again for this
 os.environ["FAST_PATH"] = "on" if settings.fast_path else "off"
+libraries.load()
 
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 backlog = 4096  # a restart brings everyone back within seconds

@@ -1,7 +1,7 @@
 """Parley, one Flask application. This page is the table of contents: what is set up, in which order.
 
 Everything is imported inside `create_app()`. The server's master process imports this package for its worker class and
-must stay free of Flask: green threads are patched in after the fork, before the application is imported.
+must stay free of the application, which every worker loads anew: see chat/server/libraries.py.
 """
 
 import gc
@@ -37,6 +37,7 @@ def create_app(settings=None, *, spawn=None):
     from chat.api.views import bp as api
     from chat.cli import commands
     from chat.core import assets, compress, headers, policies, rate_limit, web
+    from chat.core.compiled import Compiled
     from chat.core.cookies import ReadableCookies
     from chat.core.db import db, engine_options, prepare
     from chat.core.jobs import Job  # noqa: F401  its table belongs to every process, whether it does jobs or not
@@ -77,6 +78,7 @@ def create_app(settings=None, *, spawn=None):
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.bytecode_cache = Compiled()
     if settings.trusted_proxies:
         from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -132,7 +134,7 @@ def serve(app):
     from chat.server import async_mode, lifecycle
 
     for name in app.jinja_env.list_templates(extensions=["html"]):
-        app.jinja_env.get_template(name)  # compiled now, or the first visitor to each page would hold up everybody
+        app.jinja_env.get_template(name)  # loaded now, or the first visitor to each page would hold up everybody
     live, roles = app.extensions["live"], app.config["PARLEY"].roles
     ledger = Ledger(app, spawn=async_mode.spawn)
     ledger.start()
@@ -146,6 +148,7 @@ def serve(app):
         async_mode.spawn(jobs.keep)
         lifecycle.on_stop(jobs.stop)
     gc.collect()
+    gc.enable()
     gc.freeze()  # what the program itself consists of is never garbage: looking through it again takes 50 ms
     gc.set_threshold(100_000, 50, 50)  # a full search is the longest pause there is, and finds next to nothing
     lifecycle.on_stop(live.stop)

@@ -50,9 +50,9 @@ EXPORT = re.compile(
 LATER = re.compile(r"""\bimport\("(parley/[\w/]+)"\)""")
 BEYOND_JOINING = re.compile(
     r"^(?:import|export)\b.*"  # in a form that the two above do not know
-    r"|.*\bimport(?:\.meta|\s*\((?!\"parley/[\w/]+\"\))).*"
+    r"|^.*\bimport(?:\.meta|\s*\((?!\"parley/[\w/]+\"\))).*"
     r"|^(?!.*\basync\b)(?=\S).*\bawait\b.*"  # outside a function
-    r"|.*\b_(?:m\d+|default)\b.*",  # our own names
+    r"|^.*\b_(?:m\d+|default)\b.*",  # our own names
     re.MULTILINE,
 )
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)

@@ -65,8 +65,8 @@ class OrderedStop:
             raise RuntimeError("certfile and keyfile are set, but TLS belongs in the reverse proxy. Remove them.")
         if cfg.preload_app:
             raise RuntimeError(
-                "preload_app is set, but the application must be imported after the worker has patched the standard "
-                "library. Remove it."
+                "preload_app is set, but every worker must load the application anew, or a HUP would bring back the "
+                "program of the first start. Remove it."
             )
 
     def init_process(self):
