@@ -123,7 +123,7 @@ def test_nonsense_at_every_layer_breaks_nothing_and_leaves_nothing(target):
     for layer in fuzz.LAYERS:  # what is cached at the first use is no leak
         gun.volley(layer)
     before = memory(pid), sockets(pid), len(target.log())
-    next_word = 0
+    next_word, began = 0, time.monotonic()
     bystander.start()
 
     while gun.fired < INPUTS:
@@ -152,10 +152,10 @@ def test_nonsense_at_every_layer_breaks_nothing_and_leaves_nothing(target):
         seconds=15,
         what=lambda: f"every socket to go: {metrics}",
     )
-    log = target.log()[before[2] :]
+    log, seconds = target.log()[before[2] :], time.monotonic() - began
     found = log.find("Traceback")
     assert found < 0, f"PARLEY_FUZZ_SEED={SEED}\n{log[max(0, found - 300) : found + 4000]}"
-    assert len(log) < 20_000 + INPUTS // 10, log[-2000:]
+    assert len(log) < 20_000 + 1_000 * seconds, f"a log is bounded by time, whatever comes in\n{log[-2000:]}"
     assert (metrics["parley_connections"], metrics["parley_handling"], metrics["parley_strangers"]) == (0, 0, 0)
     wait_until(lambda: sockets(pid) <= before[1] + 2, seconds=15, what=lambda: f"{sockets(pid)} sockets are open")
     assert memory(pid) - before[0] < 50 << 20

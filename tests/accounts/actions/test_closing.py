@@ -1,6 +1,7 @@
 """Closing accounts, opening them again, erasing people."""
 
 import pytest
+from sqlalchemy import update
 
 from chat.accounts.actions import (
     begin_session,
@@ -24,7 +25,7 @@ from chat.core import storage
 from chat.core.clock import now
 from chat.core.db import db
 from chat.core.errors import Conflict, Forbidden, Invalid, Unauthorized
-from chat.core.jobs import run_due
+from chat.core.jobs import Job, run_due
 from chat.core.transaction import transaction
 from chat.messages.actions import edit_message
 from chat.messages.models import Edit, Message
@@ -304,6 +305,26 @@ def test_nothing_of_it_happens_while_a_legal_hold_keeps_what_was_to_be_emptied(a
     erase(ada, alice, confirmation="alice", empty=False)
     assert user_by_id(alice.id).erased_at
     assert db.session.get(Message, message.id).text == "Evidence"
+
+
+def test_a_legal_hold_that_comes_before_the_work_is_done_keeps_what_is_left_until_it_is_lifted(
+    ada, alice, general, secret
+):
+    held, other = say(alice, general, "Evidence"), say(alice, secret, "Hello")
+    erase(ada, alice, confirmation="alice", empty=True)
+    set_legal_hold(ada, general, True)
+    run_due()
+    db.session.expire_all()
+    assert (held.text, other.text) == ("Evidence", "")
+
+    for on, text in ((True, "Evidence"), (False, "")):
+        set_legal_hold(ada, general, on)
+        with transaction():
+            db.session.execute(update(Job).values(run_at=now()))  # a day later
+        run_due()
+        db.session.expire_all()
+        assert held.text == text
+    assert db.session.query(Job).filter_by(kind="empty_messages", finished_at=None).count() == 0
 
 
 def test_who_is_looking_sees_each_message_go(ada, alice, bob, general, live):
