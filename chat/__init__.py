@@ -135,6 +135,7 @@ def serve(app):
 
     for name in app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)  # loaded now, or the first visitor to each page would hold up everybody
+    app.extensions["api_document"]()  # made now, for the same reason
     live, roles = app.extensions["live"], app.config["PARLEY"].roles
     ledger = Ledger(app, spawn=async_mode.spawn)
     ledger.start()

@@ -8,6 +8,9 @@ import shutil
 
 import pytest
 from flask_migrate import upgrade
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.util import LRUCache
+from werkzeug.routing import Rule
 
 import config
 from chat import create_app
@@ -24,6 +27,26 @@ FIGURES = []  # what tests measured, in words, for the end of the report
 # Databases of tests in memory where there is room: most of their time would be waiting for a disk to have written.
 if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2 * 1024**3:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
+
+
+_compile_builder, _builders = Rule._compile_builder, {}
+
+
+def _compile_once(rule, append_unknown=True):
+    """What builds an address is a function that Werkzeug compiles, for every rule of every application. Each test has
+    an application of its own, and compiling those of all rules took longer than most tests."""
+    about = rule.rule, repr(rule._trace), repr(rule.defaults), append_unknown
+    if about not in _builders:
+        _builders[about] = _compile_builder(rule, append_unknown)
+    return _builders[about]
+
+
+Rule._compile_builder = _compile_once
+
+# The same of statements: one engine finds in the cache what another has compiled, since their dialects are alike.
+DefaultDialect.__eq__ = lambda self, other: type(self) is type(other)
+DefaultDialect.__hash__ = lambda self: hash(type(self))
+_statements = LRUCache(2000)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -108,6 +131,7 @@ def app(settings):
     app = create_app(settings, spawn=at_once)
     app.testing = True
     with app.app_context():
+        db.engine._compiled_cache = _statements
         app.extensions["live"].pump.epoch, app.extensions["live"].pump.access = app.extensions[
             "live"
         ].pump._epoch_and_access()

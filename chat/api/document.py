@@ -1,6 +1,7 @@
 """The document that describes the API (OpenAPI 3.1), made from what its routes declare, and a page to read it on."""
 
 import re
+from functools import cache
 
 import flask_smorest
 import orjson
@@ -34,7 +35,12 @@ class Document(flask_smorest.Api):
 
 
 def describe(app, parent, nouns):
-    """Make the document of these nouns' routes, which are nested in the blueprint `parent`."""
+    """Have the document of these nouns' routes, which are nested in the blueprint `parent`, at hand:
+    `app.extensions["api_document"]()`. It is made at the first call, which takes a tenth of a second."""
+    app.extensions["api_document"] = cache(lambda: _document(app, parent, nouns))
+
+
+def _document(app, parent, nouns):
     from chat import __version__
 
     options = {"title": "Parley", "version": __version__, "openapi_version": "3.1.0", "info": {"description": ABOUT}}
@@ -50,19 +56,19 @@ def describe(app, parent, nouns):
     for noun in nouns:
         noun.register_views_in_doc(document, app, document.spec, name=f"{parent.name}.{noun.name}", parameters=None)
         document.spec.tag({"name": noun.name, "description": noun.description})
-    app.extensions["api_document"] = document.spec.to_dict()
+    return document.spec.to_dict()
 
 
 @bp.get("/openapi.json")
 @open_to("anyone; it says what every installation of this version can do")
 def openapi():
-    return Response(orjson.dumps(current_app.extensions["api_document"]), mimetype="application/json")
+    return Response(orjson.dumps(current_app.extensions["api_document"]()), mimetype="application/json")
 
 
 @bp.get("")
 @open_to("anyone, as the document itself")
 def page():
-    document = current_app.extensions["api_document"]
+    document = current_app.extensions["api_document"]()
     return render_page("api/docs.html", document=document, tags=by_tag(document), scopes=SCOPES, sidebar=None)
 
 

@@ -12,7 +12,7 @@ EVENTS = [(namespace, event) for namespace, known in wire.CLIENT.items() for eve
 
 def routes(app):
     """[(method, rule, scope)] of what the document says."""
-    for path, operations in app.extensions["api_document"]["paths"].items():
+    for path, operations in app.extensions["api_document"]()["paths"].items():
         for method, operation in operations.items():
             if method != "parameters" and "x-scope" in operation:
                 yield method.upper(), path, operation["x-scope"]

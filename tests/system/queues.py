@@ -67,21 +67,38 @@ class Redis:
 
 
 class Sentinel:
-    """One sentinel, which knows where `redis` is under the name parley."""
+    """One sentinel, which knows where `redis` is under the name parley, and has another take its place within seconds
+    when it is gone."""
 
     def __init__(self, redis, folder):
         self.port = free_port()
         self.url = f"redis+sentinel://127.0.0.1:{self.port}/0/parley"
         config = folder / "sentinel.conf"
-        config.write_text(f"port {self.port}\nbind 127.0.0.1\nsentinel monitor parley 127.0.0.1 {redis.port} 1\n")
+        lines = [
+            f"port {self.port}",
+            "bind 127.0.0.1",
+            f"sentinel monitor parley 127.0.0.1 {redis.port} 1",
+            "sentinel down-after-milliseconds parley 500",
+            "sentinel failover-timeout parley 3000",
+        ]
+        config.write_text("\n".join([*lines, ""]))
         self.process = subprocess.Popen([redis.program, config, "--sentinel"], cwd=folder, stdout=subprocess.DEVNULL)
         wait_until(self.answers, what="the sentinel to answer")
 
-    def answers(self):
+    def ask(self, *words):
         import redis
 
         with redis.Redis(port=self.port) as client, suppress(redis.RedisError):
-            return client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "parley")
+            return client.execute_command("SENTINEL", *words, "parley")
+
+    def answers(self):
+        """The port of the Redis that it would send a client to, or None."""
+        found = self.ask("GET-MASTER-ADDR-BY-NAME")
+        return found and int(found[1])
+
+    def spares(self):
+        """How many could take its place."""
+        return len(self.ask("REPLICAS") or ())
 
     def stop(self):
         self.process.kill()

@@ -20,7 +20,7 @@ from chat.realtime.bus.transports import channel_of
 from tests.factories import person
 from tests.system.conftest import new_room
 from tests.system.follower import Follower
-from tests.system.queues import KafkaMock, RabbitMQ, Redis
+from tests.system.queues import KafkaMock, RabbitMQ, Redis, Sentinel
 from tests.system.server import Server, wait_until
 
 NEVER_POLL = "slow_poll=3600"
@@ -265,6 +265,31 @@ def test_redis_dies_and_comes_back(pair, redis, connect):
     wait_until(lambda: there.metrics()["parley_bus_hints_received_total"] > before)
     assert here.metrics()["parley_bus_degraded"] == 0
     assert "heard" in here.log()
+
+
+def test_when_redis_dies_a_sentinel_names_another_and_both_go_on_there(founded, tmp_path, connect):
+    first = Redis()
+    spare = Redis("--replicaof", "127.0.0.1", str(first.port), "--repl-diskless-sync-delay", "0")
+    sentinel = Sentinel(first, tmp_path)
+    try:
+        with processes(founded, tmp_path / "data", sentinel.url, faults=NEVER_POLL) as servers:
+            heard(*servers)
+            room = new_room(servers[0])
+            alice, bob = connect(servers[0], "alice"), connect(servers[1], "bob")
+            post(alice, room, "before")
+            sees(bob, room, ["before"])
+            wait_until(lambda: sentinel.spares() == 1, seconds=30, what="the sentinel to know of the spare")
+
+            first.kill()
+            wait_until(lambda: sentinel.answers() == spare.port, seconds=30, what="the sentinel to choose it")
+            log = servers[0].log  # of both
+            wait_until(lambda: log().count("The message queue is heard.") == 4, what=lambda: log()[-2000:])
+            post(alice, room, "after")
+
+            sees(bob, room, ["before", "after"])
+    finally:
+        for queue in (sentinel, spare, first):
+            queue.stop()
 
 
 def test_a_frozen_redis_holds_up_nobody(pair, redis, connect):
