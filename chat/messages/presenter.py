@@ -116,10 +116,11 @@ def _present(message, author, mentions, zone=UTC):
 
 
 class Fresh(NamedTuple):
-    """A message that a transaction is about to commit, with the epoch and the head of `access` it is as new as."""
+    """A message that a transaction is about to commit, with the epoch and the heads it is as new as."""
 
     view: MessageView
     epoch: str
+    site: int
     access: int
 
 

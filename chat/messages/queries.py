@@ -30,7 +30,7 @@ from chat.rooms.circle import people_that, rooms_that
 from chat.rooms.models import Membership, Position, Room
 from chat.rooms.queries import room_for
 from chat.site.models import Site
-from chat.streams.log import ACCESS, room_stream
+from chat.streams.log import ACCESS, SITE, room_stream
 from chat.streams.models import Entry, Stream
 
 PAGE = 50
@@ -52,7 +52,7 @@ def message_for(actor, message_id):
 
 # For every message posted: these run as they are, without the session. `run` is a transaction's, or `read`.
 
-_access = aliased(Stream)
+_access, _site = aliased(Stream), aliased(Stream)
 _newest = select(Message.created_at).where(Message.room_id == Room.id).order_by(Message.seq.desc()).limit(1)
 _new_hours = Site.settings["new_account_hours"].as_integer()
 _PLACE = Prepared(
@@ -60,6 +60,7 @@ _PLACE = Prepared(
         Stream.head,
         _newest.correlate(Room).scalar_subquery().label("newest_at"),
         func.coalesce(_access.head, 0).label("access"),
+        func.coalesce(_site.head, 0).label("site"),
         Site.epoch,
         Room.kind,
         Room.name.label("room_name"),
@@ -82,13 +83,15 @@ _PLACE = Prepared(
     .outerjoin(Membership, (Membership.room_id == Room.id) & (Membership.user_id == User.id))
     .outerjoin(Site, true())
     .outerjoin(_access, _access.name == ACCESS)
+    .outerjoin(_site, _site.name == SITE)
     .where(Room.id == bindparam("room_id"))
 )
 
 
 def place_of(run, author_id, room_id):
     """A room, a person and how they stand to it, the room's newest number, the time of its newest message, and what all
-    that is as new as: the epoch and the head of `access`. None when there is no such room or person. One query."""
+    that is as new as: the epoch and the heads of `access` and `site`. None when there is no such room or person. One
+    query."""
     rows = run(_PLACE, stream=room_stream(room_id), author_id=author_id, room_id=room_id)
     return rows[0] if rows else None
 

@@ -1,5 +1,5 @@
 """Frames as JSON, read, drawn and encoded once for all who missed them: after a network has gone away and come back
-thousands ask for the same numbers within seconds.
+thousands ask for the same numbers within seconds. What was just sent to those who were there is at hand already.
 
 A frame shows its subject as it is now, so what is kept belongs to one moment of the log. Whoever read a later moment
 drops what has changed since; whoever read an earlier one gets nothing of it, since it may show what came after the end
@@ -18,6 +18,7 @@ from chat.streams.log import TOO_MANY
 from chat.streams.models import Entry
 
 MOST_BYTES = 16 * 1024 * 1024  # of JSON, over all streams
+MOST_SENT = 500  # frames of one stream that are kept as they are sent: as many as one answer holds
 
 _CHANGES = Prepared(
     select(Entry.kind, Entry.subject_id).where(
@@ -45,17 +46,19 @@ class One(NamedTuple):
     @classmethod
     def of(cls, frame):
         encoded = orjson.dumps([frame.event, frame.payload])
-        message = frame.payload["message"]["id"] if frame.event == "message" else None
-        return cls(orjson.Fragment(encoded), len(encoded), message)
+        return cls(orjson.Fragment(encoded), len(encoded), frame.message)
 
 
 class Drawn:
-    """What is at hand of one stream as it was at one moment, with its head then: {number: One}."""
+    """What is at hand of one stream as it was at one moment, with its head then: {number: One}.
 
-    __slots__ = ("frames", "head", "moment", "size")
+    lent   somebody reads it: it stays at its moment, and a later one has a Drawn of its own
+    """
+
+    __slots__ = ("frames", "head", "lent", "moment", "size")
 
     def __init__(self, head, moment, frames=()):
-        self.head, self.moment, self.frames = head, moment, dict(frames)
+        self.head, self.moment, self.frames, self.lent = head, moment, dict(frames), False
         self.size = sum(one.size for one in self.frames.values())
 
     def is_later_than(self, head, moment):
@@ -80,6 +83,11 @@ class Drawings:
     def at(self, stream, head, moment, ask):
         """The Drawn of a stream, as it is in the snapshot that `ask` reads, and that gave `head` and `moment`. May wait
         for one question."""
+        drawn = self._at(stream, head, moment, ask)
+        drawn.lent = True
+        return drawn
+
+    def _at(self, stream, head, moment, ask):
         newest = self._newest.get(stream)
         if newest is None or newest.is_later_than(head, moment):
             return Drawn(head, moment)
@@ -91,6 +99,35 @@ class Drawings:
             self._put(stream, drawn)
         return drawn
 
+    def sent(self, frame, moment):
+        """Have a frame at hand that everybody in a room is just being sent: it shows the room at its number, and what
+        `moment` says. Does not wait."""
+        stream, seq = frame.stream, frame.seq
+        newest = self._newest.get(stream)
+        if frame.message is None:
+            if newest is not None and newest.head < seq:
+                self._drop(stream)
+            return
+        if newest is None or newest.moment != moment or newest.head < seq - 1:
+            if newest is not None and newest.is_later_than(seq, moment):
+                return
+            newest = Drawn(seq - 1, moment)
+            self._put(stream, newest)
+        elif newest.head >= seq:
+            return
+        elif newest.lent:
+            newest = Drawn(newest.head, moment, newest.frames)
+            self._put(stream, newest)
+        one = One.of(frame)
+        if frame.payload["change"] != "posted":
+            for other in [other for other, shown in newest.frames.items() if shown.message == one.message]:
+                self._take_out(newest, other)
+        if len(newest.frames) >= MOST_SENT:
+            self._take_out(newest, next(iter(newest.frames)))
+        newest.head = seq
+        self._newest.move_to_end(stream)
+        self._add(newest, seq, one)
+
     def keep(self, stream, drawn, seq, one):
         """Have a frame at hand that was drawn at the moment of `drawn`, if that is still the newest. What is a person's
         own depends on more than a Moment has, and nobody else asks for it: it is not kept."""
@@ -99,12 +136,21 @@ class Drawings:
             if stream.startswith("user:") or (newest and newest.is_later_than(drawn.head, drawn.moment)):
                 return
             self._put(stream, drawn)
+        self._add(drawn, seq, one)
+
+    def _add(self, drawn, seq, one):
+        """To the Drawn that is the newest of its stream."""
         while self.size + one.size > self.most and len(self._newest) > 1:
             self._drop(next(iter(self._newest)))
         if seq not in drawn.frames and self.size + one.size <= self.most:
             drawn.frames[seq] = one
             drawn.size += one.size
             self.size += one.size
+
+    def _take_out(self, drawn, seq):
+        size = drawn.frames.pop(seq).size
+        drawn.size -= size
+        self.size -= size
 
     def _put(self, stream, drawn):
         self._drop(stream)

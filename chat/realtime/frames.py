@@ -31,6 +31,7 @@ ABOUT_MESSAGES = ("posted", "edited", "deleted", "undeleted")
 class Frame:
     """One numbered change, ready to send.
 
+    message   the id of the message it shows, if it shows one.
     removed   the person whose membership this change ended: they get neither it nor anything newer.
     room      the room whose subscription of this person must be made anew (frames of a person's own stream).
     guests    {id of a guest: whether they may see it}; None: all may. Everybody else who follows the stream may.
@@ -40,6 +41,7 @@ class Frame:
     seq: int
     event: str
     payload: dict
+    message: int | None = None
     removed: int | None = None
     room: int | None = None
     guests: dict | None = None
@@ -71,9 +73,8 @@ def present(stream, entries, guests=()):
 def posted(stream, seq, view):
     """The Frame of a message that is just being stored, from its MessageView. No query."""
     html = _html_of_new(view)
-    return Frame(
-        stream, seq, "message", {"stream": stream, "seq": seq, "change": "posted", "message": view.json, "html": html}
-    )
+    body = {"stream": stream, "seq": seq, "change": "posted", "message": view.json, "html": html}
+    return Frame(stream, seq, "message", body, message=view.id)
 
 
 # What differs between two messages just posted that look alike, by its name in the mold.
@@ -142,7 +143,7 @@ def _room_frames(stream, entries):
         for entry in about_messages:
             if view := views.get(entry.subject_id):
                 body = {"message": view.to_json(), "html": html[view.id]}
-                frames[entry.seq] = _frame(entry, "message", body)
+                frames[entry.seq] = _frame(entry, "message", body, message=view.id)
     if lines:
         frames |= _line_frames(room_id, lines)
     return frames

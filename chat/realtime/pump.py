@@ -13,15 +13,18 @@ import logging
 from collections import deque, namedtuple
 
 from sqlalchemy import func, select, true
+from sqlalchemy.orm import aliased
 
 from chat.core.db import db, snapshot
 from chat.core.failures import note_failure
 from chat.core.gates import Gate
 from chat.core.ledger import glance, read
 from chat.core.prepared import Prepared
+from chat.core.transaction import run_in_session
 from chat.messages.presenter import present_sent
 from chat.messages.queries import as_posted
 from chat.realtime.delay import WriteDelay
+from chat.realtime.drawn import Moment
 from chat.realtime.frames import posted, present
 from chat.site.models import Site
 from chat.streams import log
@@ -37,10 +40,14 @@ TOGETHER = 50
 Access = namedtuple("Access", "seq kind subject_id data")
 # What one snapshot showed of a stream: frames None when the log cannot be continued, revoked None when `access` cannot.
 Found = namedtuple("Found", "epoch access_head revoked head removals frames")
-# What a transaction handed over: its changes of `access`, and [(frame, the head of `access` it is as new as)].
+# What a transaction handed over: its changes of `access`, and [(frame, the Moment it is as new as)].
 Ready = namedtuple("Ready", "epoch access_head access frames")
+_site, _access = aliased(Stream), aliased(Stream)
 _MARKS = Prepared(
-    select(Site.epoch, func.coalesce(Stream.head, 0).label("access")).outerjoin(Stream, Stream.name == log.ACCESS)
+    select(Site.epoch, func.coalesce(_site.head, 0).label("site"), func.coalesce(_access.head, 0).label("access"))
+    .select_from(Site)
+    .outerjoin(_site, _site.name == log.SITE)
+    .outerjoin(_access, _access.name == log.ACCESS)
 )
 
 
@@ -91,8 +98,9 @@ class Pump:
         self.epoch, self.access = None, 0
         self._lacking, self._glancing = deque(), False  # streams that wait to be glanced at
         self.on_access = lambda change: None  # set by revoke.py
-        self.reconcile = lambda connection, room_id: None  # set by subscriptions.py
-        self.meet = self.part = lambda connection: None  # likewise
+        self.on_sent = lambda frame, moment: None  # set by subscriptions.py; so are the following
+        self.reconcile = lambda connection, room_id: None
+        self.meet = self.part = lambda connection: None
         self.after_poll = []  # small things to do once a second
         self.reads = self.sent = self.repairs = 0
 
@@ -109,8 +117,7 @@ class Pump:
             transaction.before_commit(self._hand_over)
 
     def _hand_over(self, transaction):
-        """Under the lock: build the frames of streams that are followed here, with the epoch and the head of `access`
-        they are as new as."""
+        """Under the lock: build the frames of streams that are followed here, with the Moment they are as new as."""
         changes, fresh = transaction.handover["changes"], transaction.handover.get("fresh", ())
         wanted = {}
         for change in changes:
@@ -123,8 +130,9 @@ class Pump:
         for stream, numbers in wanted.items():
             entries = db.session.scalars(select(Entry).where(Entry.stream == stream, Entry.seq.in_(numbers))).all()
             frames += present(stream, entries, self.connections.guests()).values()
-        epoch, access_head = self._epoch_and_access()
-        transaction.handover["ready"] = Ready(epoch, access_head, access, [(frame, access_head) for frame in frames])
+        moment = self._moment(run_in_session)
+        ready = Ready(moment.epoch, moment.access, access, [(frame, moment) for frame in frames])
+        transaction.handover["ready"] = ready
 
     def _show_fresh(self, transaction):
         """Build the frames of messages whose views were handed over, if they are followed here. Asks nothing."""
@@ -132,7 +140,7 @@ class Pump:
             if stream in self.follows:
                 nothing = Ready(fresh.epoch, fresh.access, [], [])
                 ready = transaction.handover.setdefault("ready", nothing)
-                ready.frames.append((posted(stream, seq, fresh.view), fresh.access))
+                ready.frames.append((posted(stream, seq, fresh.view), Moment(*fresh[1:])))
 
     def wake(self, event, transaction):
         """Subscriber, after: send what the transaction handed over, and tell other processes. Once a transaction."""
@@ -143,10 +151,10 @@ class Pump:
             for change in ready.access:
                 if change.seq == self.access + 1:
                     self._handle_access(change)
-            for frame, access in ready.frames:
+            for frame, moment in ready.frames:
                 follow = self.follows.get(frame.stream)
                 if follow is not None and (follow.cursor is None or frame.seq > follow.cursor):
-                    follow.handed[frame.seq] = (frame, access, transaction.committed_at)
+                    follow.handed[frame.seq] = (frame, moment, transaction.committed_at)
             for name in dict.fromkeys(frame.stream for frame, _ in ready.frames):
                 if name in self.follows:
                     self._advance(self.follows[name])
@@ -211,7 +219,7 @@ class Pump:
                 cursors[name] = follow.cursor
         known = self.access
         with self.app.app_context(), glance() as ask:
-            [(epoch, access)] = ask(_MARKS) or [(None, 0)]
+            epoch, _, access = self._moment(ask)
             heads = log.other_heads(cursors, ask) if cursors else {}
         if access < known or any(head < cursors[name] for name, head in heads.items()):
             self.start_afresh(epoch, access)
@@ -233,6 +241,9 @@ class Pump:
     def _lacks(self, name, head):
         follow = self.follows.get(name)
         return follow is not None and follow.cursor is not None and head > follow.cursor
+
+    def _moment(self, ask):
+        return Moment(*(ask(_MARKS) or [(None, 0, 0)])[0])
 
     def _epoch_and_access(self):
         both = select(Site.epoch, Stream.head).join(Stream, true()).where(Stream.name == log.ACCESS)
@@ -393,11 +404,12 @@ class Pump:
         for seq in [s for s in follow.handed if s <= follow.cursor]:
             del follow.handed[seq]
         while follow.cursor + 1 in follow.handed:
-            frame, access, committed_at = follow.handed[follow.cursor + 1]
-            if access > self.access:  # somebody was signed out before this was written: handle that first
+            frame, moment, committed_at = follow.handed[follow.cursor + 1]
+            if moment.access > self.access:  # somebody was signed out before this was written: handle that first
                 break
             del follow.handed[frame.seq]
             self._deliver(follow, frame)
+            self.on_sent(frame, moment)
             if committed_at is not None:
                 self.delay.published(committed_at)
 
@@ -429,8 +441,8 @@ class Pump:
         cursors = {follow.name: follow.cursor for follow in follows}
         try:
             spans = [(f.name, f.cursor, f.promised) for f in follows if f.promised - f.cursor <= GLANCED]
-            epoch, access, found = self._ask(spans)
-            if epoch != self.epoch or access > self.access:
+            moment, found = self._ask(spans)
+            if moment.epoch != self.epoch or moment.access > self.access:
                 self._look_at_access()
         except Exception as error:
             note_failure(logger, error, "Reading %s streams failed; the next poll tries again.", len(follows))
@@ -441,7 +453,7 @@ class Pump:
             if self.follows.get(follow.name) is not follow:  # begun afresh meanwhile
                 continue
             for frame in found.get(follow.name, ()):
-                follow.handed.setdefault(frame.seq, (frame, access, None))  # committed elsewhere
+                follow.handed.setdefault(frame.seq, (frame, moment, None))  # committed elsewhere
             self._send_handed(follow)
             if not follow.behind:
                 follow.reading = False
@@ -452,16 +464,16 @@ class Pump:
                 self.spawn(self._read, follow)
 
     def _ask(self, spans):
-        """(epoch, head of `access`, {stream: [Frame]}) from one moment."""
+        """(the Moment, {stream: [Frame]}), all from it."""
         self.reads += 1
         found = {}
         with self.app.app_context():
             with glance() as ask:
-                [(epoch, access)] = ask(_MARKS) or [(None, 0)]
+                moment = self._moment(ask)
                 messages = as_posted(ask, spans) if spans else ()
             for row, mentions in messages:
                 found.setdefault(row.stream, []).append(posted(row.stream, row.seq, present_sent(row, mentions)))
-        return epoch, access, found
+        return moment, found
 
     def _show_guests(self, follow, frame):
         """To guests, what they may see of the community's stream; and whoever comes into their rooms is no stranger."""

@@ -17,6 +17,12 @@ def presence(app):
 
 
 @pytest.fixture
+def nothing_at_hand(app):
+    """nothing_at_hand(): as in a process that sent nothing of late: what somebody missed is read from the log."""
+    return lambda: app.extensions["live"].subscriptions._drawings.__init__()
+
+
+@pytest.fixture
 def pad(app):
     """pad(message, count): so many changes of one message, as if it had been edited again and again."""
 

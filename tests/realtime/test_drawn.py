@@ -7,7 +7,7 @@ from chat.accounts.actions import update_profile
 from chat.core.db import db
 from chat.messages.actions import delete_message, edit_message
 from chat.realtime import subscriptions
-from chat.realtime.drawn import Drawings, Moment, One
+from chat.realtime.drawn import MOST_SENT, Drawings, Moment, One
 from chat.realtime.frames import Frame
 from chat.rooms.actions import change_room, mark_read
 from chat.streams import log
@@ -72,7 +72,38 @@ def test_only_what_changed_since_is_drawn_anew(resume, drawn, alice, bob, genera
     assert "secret" not in str(resume(alice, general.stream, cursor))
     say(alice, general, "Bye")
     assert texts(resume(bob, general.stream, cursor)) == ["First", "", "Hello", "First", "", "Bye"]
-    assert drawn[-1] == (general.stream, [cursor + 6])
+    assert drawn[1:] == [(general.stream, [cursor + n for n in (1, 2, 3, 4, 5)])]
+
+
+def test_what_was_just_sent_to_those_who_are_here_is_not_drawn_for_who_was_away(
+    live, resume, drawn, nothing_at_hand, alice, bob, general
+):
+    live(alice)
+    cursor = head(general.stream)
+    first = say(alice, general, "Frist, @bob")
+    say(alice, general, "**Hello**")
+    assert texts(resume(bob, general.stream, cursor)) == ["Frist, @bob", "**Hello**"]
+    edit_message(alice, first, "First")
+    say(alice, general, "Bye")
+
+    missed = resume(bob, general.stream, cursor + 1)
+    assert texts(missed) == ["**Hello**", "First", "Bye"]
+    assert drawn == []
+    nothing_at_hand()
+    assert resume(bob, general.stream, cursor + 1) == missed
+    assert texts(resume(bob, general.stream, cursor)) == ["First", "**Hello**", "First", "Bye"]
+
+
+def test_what_was_sent_under_an_old_name_is_drawn_under_the_new_one(live, resume, drawn, alice, bob, general):
+    live(bob)
+    cursor = head(general.stream)
+    say(alice, general, "Hello")
+    update_profile(alice, name="Alice the Great", username="alice", bio="", time_zone="UTC")
+    say(alice, general, "It is me")
+
+    names = [payload["message"]["author"]["name"] for payload in resume(bob, general.stream, cursor)]
+    assert names == ["Alice the Great"] * 2
+    assert drawn == [(general.stream, [cursor + 1, cursor + 2])]
 
 
 def test_a_name_changed_since_shows_in_what_was_drawn_before(resume, alice, bob, general):
@@ -113,7 +144,7 @@ THEN, LATER = Moment("epoch", 5, 5), Moment("epoch", 6, 5)
 
 
 def one(text="x", message=1):
-    return One.of(Frame("room:1", 1, "message", {"message": {"id": message}, "html": text}))
+    return One.of(Frame("room:1", 1, "message", {"message": {"id": message}, "html": text}, message=message))
 
 
 def nothing_asked(*_, **values):
@@ -157,6 +188,52 @@ def test_a_hole_among_the_changes_leaves_nothing_at_hand():
     assert drawings.at("room:1", 11, THEN, lambda *_, **__: []).frames == {}
 
 
+def sent(drawings, seq, moment=THEN, *, message=None, change="posted"):
+    message = message or seq
+    body = {"change": change, "message": {"id": message}}
+    drawings.sent(Frame("room:1", seq, "message", body, message=message), moment)
+
+
+def test_what_is_sent_is_at_hand_as_long_as_nothing_else_changed():
+    drawings = Drawings()
+    for seq in (7, 8, 9):
+        sent(drawings, seq)
+    assert kept(drawings, 9, THEN) == [7, 8, 9]
+
+    sent(drawings, 10, message=8, change="edited")
+    assert kept(drawings, 10, THEN) == [7, 9, 10]
+    sent(drawings, 10, message=8, change="edited")  # heard of twice
+    sent(drawings, 11, LATER)
+    assert kept(drawings, 11, LATER) == [11]
+    sent(drawings, 12, THEN)  # as another process saw it, which is behind
+    assert kept(drawings, 11, LATER) == [11]
+    sent(drawings, 14, LATER)  # 12 and 13 were read from the log
+    assert kept(drawings, 14, LATER) == [14]
+    drawings.sent(Frame("room:1", 15, "member", {}), LATER)
+    assert kept(drawings, 15, LATER) == []
+
+
+def test_who_reads_what_is_at_hand_reads_it_as_it_was_then():
+    drawings = Drawings()
+    sent(drawings, 7), sent(drawings, 8)
+    reading = drawings.at("room:1", 8, THEN, nothing_asked)
+    sent(drawings, 9, message=7, change="deleted")
+
+    assert sorted(reading.frames) == [7, 8]
+    drawings.keep("room:1", reading, 6, one("said before it was deleted", message=7))
+    assert kept(drawings, 9, THEN) == [8, 9]
+
+
+def test_of_one_stream_the_newest_few_hundred_are_kept_as_they_are_sent():
+    drawings = Drawings()
+    for seq in range(1, MOST_SENT + 11):
+        sent(drawings, seq)
+
+    assert kept(drawings, MOST_SENT + 10, THEN) == list(range(11, MOST_SENT + 11))
+    frames = drawings.at("room:1", MOST_SENT + 10, THEN, nothing_asked).frames
+    assert drawings.size == sum(shown.size for shown in frames.values())
+
+
 def test_they_take_no_more_than_so_many_bytes_and_the_least_wanted_stream_goes_first():
     size = one().size
     drawings = Drawings(most=3 * size)
@@ -174,7 +251,7 @@ def test_they_take_no_more_than_so_many_bytes_and_the_least_wanted_stream_goes_f
 
 
 def test_a_frame_is_put_into_an_answer_as_it_is():
-    frame = Frame("room:1", 1, "message", {"message": {"id": 7}, "html": "<b>ü</b>"})
+    frame = Frame("room:1", 1, "message", {"message": {"id": 7}, "html": "<b>ü</b>"}, message=7)
 
     drawn = One.of(frame)
     assert orjson.loads(orjson.dumps({"frames": [drawn.json]})) == {"frames": [[frame.event, frame.payload]]}

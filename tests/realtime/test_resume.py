@@ -174,23 +174,25 @@ def test_more_than_two_thousand_missing_is_a_reset(resume, pad, alice, general):
     assert resume({general.stream: message.seq - 1}) == {general.stream: {"reset": True}}
 
 
-def test_an_entry_that_cannot_be_shown_is_a_reset(resume, alice, general):
+def test_an_entry_that_cannot_be_shown_is_a_reset(resume, nothing_at_hand, alice, general):
     cursor = head(general.stream)
     message = say(alice, general, "1")
     with transaction():
         db.session.execute(
             db.update(Entry).where(Entry.stream == general.stream, Entry.seq == message.seq).values(subject_id=999)
         )
+    nothing_at_hand()
 
     assert resume({general.stream: cursor}) == {general.stream: {"reset": True}}
 
 
-def test_a_hole_in_the_log_is_a_reset(resume, alice, general):
+def test_a_hole_in_the_log_is_a_reset(resume, nothing_at_hand, alice, general):
     cursor = head(general.stream)
     message = say(alice, general, "1")
     say(alice, general, "2")
     with transaction():
         db.session.execute(db.delete(Entry).where(Entry.stream == general.stream, Entry.seq == message.seq))
+    nothing_at_hand()
 
     assert resume({general.stream: cursor}) == {general.stream: {"reset": True}}
 

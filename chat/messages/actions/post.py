@@ -98,7 +98,7 @@ def _post(draft, record):
     stream = room_stream(draft.room_id)
     advance(record.run, stream, seq)
     view = present_posted(draft, place, id=message_id, seq=seq, created_at=created_at)
-    record.handover.setdefault("fresh", {})[stream, seq] = Fresh(view, place.epoch, place.access)
+    record.handover.setdefault("fresh", {})[stream, seq] = Fresh(view, place.epoch, place.site, place.access)
     record(MessagePosted(message_id, draft.room_id, seq))
     return view
 
