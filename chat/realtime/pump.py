@@ -79,6 +79,11 @@ class Follow:
         return max(self.known, max(self.handed, default=0))
 
     @property
+    def wants_a_look(self):
+        """Whether something waits to be sent or read, or nobody follows it here. Asked of every stream each second."""
+        return bool(self.handed) or self.known > (self.cursor or 0) or not self.subscriptions
+
+    @property
     def behind(self):
         return self.cursor is not None and self.promised > self.cursor
 
@@ -203,7 +208,7 @@ class Pump:
             if self._lacks(name, head):
                 self.follows[name].known = max(self.follows[name].known, head)
                 self.repairs += 1
-        for follow in list(self.follows.values()):
+        for follow in [follow for follow in self.follows.values() if follow.wants_a_look]:
             self._advance(follow)
             self._let_go(follow)
         for task in self.after_poll:

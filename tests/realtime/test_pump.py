@@ -49,6 +49,19 @@ def test_what_another_process_wrote_comes_with_the_next_poll(watcher, elsewhere,
     assert texts(watcher) == []
 
 
+def test_of_all_streams_a_poll_looks_only_after_those_where_something_waits(
+    watcher, elsewhere, pump, alice, bob, general, monkeypatch
+):
+    looked_after, advance = [], pump._advance
+    monkeypatch.setattr(pump, "_advance", lambda follow: (looked_after.append(follow.name), advance(follow)))
+    pump.poll()
+    assert looked_after == [] and {general.stream, bob.stream} < set(pump.follows)
+
+    elsewhere(say, alice, general, "far away")
+    pump.poll()
+    assert set(looked_after) == {general.stream}
+
+
 def test_a_hint_brings_it_sooner(watcher, elsewhere, pump, alice, general):
     message = elsewhere(say, alice, general, "far away")
 
