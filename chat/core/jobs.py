@@ -11,11 +11,13 @@ Whatever processes serve jobs, one at a time takes each: a compare-and-set on it
 import logging
 from datetime import datetime, timedelta
 
-from sqlalchemy import JSON, Index, delete, func, or_, select, update
+from sqlalchemy import JSON, Index, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chat.core.clock import now
 from chat.core.db import db
+from chat.core.ledger import read
+from chat.core.prepared import Prepared
 from chat.core.transaction import release, transaction
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,9 @@ class Job(db.Model):
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None]  # of the last attempt
     finished_at: Mapped[datetime | None]  # with an error: given up
+
+
+_DUE = Prepared(select(Job.id).where(Job.finished_at.is_(None), Job.run_at <= bindparam("moment")).limit(1))
 
 
 def handle(kind, handler):
@@ -81,6 +86,11 @@ def daily(kind):
     recent = select(Job.id).where(Job.kind == kind, Job.created_at > now() - DAY).limit(1)
     if not db.session.scalar(recent):
         enqueue(kind, key=kind)
+
+
+def may_be_due():
+    """Whether it is worth calling `run_due`, which takes several milliseconds. Asked by every process each second."""
+    return bool(read(_DUE, moment=now()))
 
 
 def run_due(limit=20):
@@ -183,7 +193,7 @@ class JobLoop:
         while not self.stopping:
             try:
                 with self.app.app_context():
-                    busy = run_due()
+                    busy = may_be_due() and run_due()
             except Exception:
                 log.exception("Looking for jobs failed; it is tried again.")
                 busy = 0
