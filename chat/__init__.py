@@ -78,7 +78,7 @@ def create_app(settings=None, *, spawn=None):
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.bytecode_cache = Compiled()
+    app.jinja_env.bytecode_cache = Compiled(app.jinja_env)
     if settings.trusted_proxies:
         from werkzeug.middleware.proxy_fix import ProxyFix
 

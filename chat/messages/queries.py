@@ -204,8 +204,10 @@ def as_posted(ask, spans):
 
 
 def messages_by_id(ids):
-    """{id: Message} with what showing them needs. Two queries, whatever the number."""
-    found = db.session.scalars(select(Message).where(Message.id.in_(ids)).options(*SHOWN))
+    """{id: Message} with what showing them needs, all as it is now: also a person who was read before. Two queries,
+    whatever the number."""
+    query = select(Message).where(Message.id.in_(ids)).options(*SHOWN)
+    found = db.session.scalars(query.execution_options(populate_existing=True))
     return {message.id: message for message in found}
 
 

@@ -94,6 +94,7 @@ class Drawings:
         self._newest.move_to_end(stream)
         if (newest.head, newest.moment) == (head, moment):
             return newest
+        newest.lent = True  # what is sent while this one asks goes into another
         drawn = Drawn(head, moment, self._unchanged(stream, newest, head, moment, ask))
         if self._newest.get(stream) is newest:  # nobody else came first while this one asked
             self._put(stream, drawn)
@@ -125,8 +126,7 @@ class Drawings:
         if len(newest.frames) >= MOST_SENT:
             self._take_out(newest, next(iter(newest.frames)))
         newest.head = seq
-        self._newest.move_to_end(stream)
-        self._add(newest, seq, one)
+        self._add(stream, newest, seq, one)
 
     def keep(self, stream, drawn, seq, one):
         """Have a frame at hand that was drawn at the moment of `drawn`, if that is still the newest. What is a person's
@@ -136,10 +136,16 @@ class Drawings:
             if stream.startswith("user:") or (newest and newest.is_later_than(drawn.head, drawn.moment)):
                 return
             self._put(stream, drawn)
-        self._add(drawn, seq, one)
+        self._add(stream, drawn, seq, one)
 
-    def _add(self, drawn, seq, one):
+    def forget(self):
+        """Numbers went back: what had them may have been something else."""
+        self._newest.clear()
+        self.size = 0
+
+    def _add(self, stream, drawn, seq, one):
         """To the Drawn that is the newest of its stream."""
+        self._newest.move_to_end(stream)
         while self.size + one.size > self.most and len(self._newest) > 1:
             self._drop(next(iter(self._newest)))
         if seq not in drawn.frames and self.size + one.size <= self.most:

@@ -40,7 +40,10 @@ TOGETHER = 50
 Access = namedtuple("Access", "seq kind subject_id data")
 # What one snapshot showed of a stream: frames None when the log cannot be continued, revoked None when `access` cannot.
 Found = namedtuple("Found", "epoch access_head revoked head removals frames")
-# What a transaction handed over: its changes of `access`, and [(frame, the Moment it is as new as)].
+# A frame that waits for its number, the head of `access` it is as new as, the Moment it shows (None: not known), and
+# when it was committed here.
+Handed = namedtuple("Handed", "frame access moment committed_at")
+# What a transaction handed over: its changes of `access`, and its frames as Handed.
 Ready = namedtuple("Ready", "epoch access_head access frames")
 _site, _access = aliased(Stream), aliased(Stream)
 _MARKS = Prepared(
@@ -104,6 +107,7 @@ class Pump:
         self._lacking, self._glancing = deque(), False  # streams that wait to be glanced at
         self.on_access = lambda change: None  # set by revoke.py
         self.on_sent = lambda frame, moment: None  # set by subscriptions.py; so are the following
+        self.on_fresh_start = lambda: None
         self.reconcile = lambda connection, room_id: None
         self.meet = self.part = lambda connection: None
         self.after_poll = []  # small things to do once a second
@@ -122,7 +126,8 @@ class Pump:
             transaction.before_commit(self._hand_over)
 
     def _hand_over(self, transaction):
-        """Under the lock: build the frames of streams that are followed here, with the Moment they are as new as."""
+        """Under the lock: build the frames of streams that are followed here, with the epoch and the heads they are as
+        new as. Names are not under the lock: on PostgreSQL one may change while the frames are built."""
         changes, fresh = transaction.handover["changes"], transaction.handover.get("fresh", ())
         wanted = {}
         for change in changes:
@@ -131,13 +136,14 @@ class Pump:
         access = [Access(c.seq, c.kind, c.subject_id, c.data) for c in changes if c.stream == log.ACCESS]
         if not wanted and not (access and self.follows):
             return
-        frames = []
+        before, frames = self._moment(run_in_session), []
         for stream, numbers in wanted.items():
             entries = db.session.scalars(select(Entry).where(Entry.stream == stream, Entry.seq.in_(numbers))).all()
             frames += present(stream, entries, self.connections.guests()).values()
         moment = self._moment(run_in_session)
-        ready = Ready(moment.epoch, moment.access, access, [(frame, moment) for frame in frames])
-        transaction.handover["ready"] = ready
+        shown = moment if moment == before else None
+        handed = [Handed(frame, moment.access, shown, None) for frame in frames]
+        transaction.handover["ready"] = Ready(moment.epoch, moment.access, access, handed)
 
     def _show_fresh(self, transaction):
         """Build the frames of messages whose views were handed over, if they are followed here. Asks nothing."""
@@ -145,7 +151,8 @@ class Pump:
             if stream in self.follows:
                 nothing = Ready(fresh.epoch, fresh.access, [], [])
                 ready = transaction.handover.setdefault("ready", nothing)
-                ready.frames.append((posted(stream, seq, fresh.view), Moment(*fresh[1:])))
+                frame, moment = posted(stream, seq, fresh.view), Moment(*fresh[1:])
+                ready.frames.append(Handed(frame, moment.access, moment, None))
 
     def wake(self, event, transaction):
         """Subscriber, after: send what the transaction handed over, and tell other processes. Once a transaction."""
@@ -156,11 +163,11 @@ class Pump:
             for change in ready.access:
                 if change.seq == self.access + 1:
                     self._handle_access(change)
-            for frame, moment in ready.frames:
-                follow = self.follows.get(frame.stream)
-                if follow is not None and (follow.cursor is None or frame.seq > follow.cursor):
-                    follow.handed[frame.seq] = (frame, moment, transaction.committed_at)
-            for name in dict.fromkeys(frame.stream for frame, _ in ready.frames):
+            for handed in ready.frames:
+                follow, seq = self.follows.get(handed.frame.stream), handed.frame.seq
+                if follow is not None and (follow.cursor is None or seq > follow.cursor):
+                    follow.handed[seq] = handed._replace(committed_at=transaction.committed_at)
+            for name in dict.fromkeys(handed.frame.stream for handed in ready.frames):
                 if name in self.follows:
                     self._advance(self.follows[name])
         for change in changes:
@@ -279,6 +286,7 @@ class Pump:
         for connection in connections:
             self.forget(connection)  # it may take a while to close, and must not get what others are sent meanwhile
         self.epoch, self.access, self.follows = epoch, access_head, {}
+        self.on_fresh_start()
         for connection in connections:
             self.fanout.send(connection.sid, "reset", {"stream": "*", "reason": "epoch"})
             self.connections.remove(connection)
@@ -409,12 +417,13 @@ class Pump:
         for seq in [s for s in follow.handed if s <= follow.cursor]:
             del follow.handed[seq]
         while follow.cursor + 1 in follow.handed:
-            frame, moment, committed_at = follow.handed[follow.cursor + 1]
-            if moment.access > self.access:  # somebody was signed out before this was written: handle that first
+            frame, access, moment, committed_at = follow.handed[follow.cursor + 1]
+            if access > self.access:  # somebody was signed out before this was written: handle that first
                 break
             del follow.handed[frame.seq]
             self._deliver(follow, frame)
-            self.on_sent(frame, moment)
+            if moment is not None:
+                self.on_sent(frame, moment)
             if committed_at is not None:
                 self.delay.published(committed_at)
 
@@ -458,7 +467,7 @@ class Pump:
             if self.follows.get(follow.name) is not follow:  # begun afresh meanwhile
                 continue
             for frame in found.get(follow.name, ()):
-                follow.handed.setdefault(frame.seq, (frame, moment, None))  # committed elsewhere
+                follow.handed.setdefault(frame.seq, Handed(frame, moment.access, moment, None))  # committed elsewhere
             self._send_handed(follow)
             if not follow.behind:
                 follow.reading = False

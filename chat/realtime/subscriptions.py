@@ -35,7 +35,7 @@ class Subscriptions:
     def __init__(self, app, pump, pace):
         self.app, self.pump, self.pace = app, pump, pace
         self._places, self._drawings = threading.Semaphore(AT_ONCE), Drawings()
-        self.pump.on_sent = self._drawings.sent
+        self.pump.on_sent, self.pump.on_fresh_start = self._drawings.sent, self._drawings.forget
         self.resumes = self.at_a_glance = self.resets = 0
         self.met = lambda connection, circle: None  # set by presence
 

@@ -22,7 +22,7 @@ NAMES = (
     "prometheus_client", "pygments.formatters", "pygments.lexers", "pyotp", "redis.sentinel", "segno", "socketio",
     "sqlalchemy.dialects.sqlite", "webargs.flaskparser", "webauthn", "zxcvbn",
 )  # fmt: skip
-WAITING = {"gunicorn.arbiter": ("os", "queue", "socket", "time"), "gunicorn.sock": ("os", "socket", "time")}
+WAITING = {"gunicorn.arbiter": ("os", "queue", "signal", "socket", "time"), "gunicorn.sock": ("os", "socket", "time")}
 _loaded = False
 
 

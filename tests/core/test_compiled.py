@@ -10,11 +10,11 @@ from chat.core.compiled import Compiled
 
 @pytest.fixture
 def show(tmp_path):
-    """show(text) → (what a page of that text says, how often it had to be compiled), by another environment each time,
-    as in another process. `show.folder` is where bytecode is kept."""
+    """show(text, **options) → (what a page of that text says, how often it had to be compiled), by another environment
+    each time, as in another process. `show.folder` is where bytecode is kept."""
     (tmp_path / "templates").mkdir()
 
-    def show(text):
+    def show(text, **options):
         (tmp_path / "templates" / "page.html").write_text(text)
         compiled = []
 
@@ -23,11 +23,9 @@ def show(tmp_path):
                 compiled.append(source)
                 return super().compile(source, *args, **kwargs)
 
-        environment = Noting(
-            loader=jinja2.FileSystemLoader(tmp_path / "templates"),
-            bytecode_cache=Compiled(show.folder),
-            autoescape=True,
-        )
+        loader = jinja2.FileSystemLoader(tmp_path / "templates")
+        environment = Noting(loader=loader, autoescape=True, **options)
+        environment.bytecode_cache = Compiled(environment, show.folder)
         return environment.get_template("page.html").render(name="<Noa>"), len(compiled)
 
     show.folder = tmp_path / "templates" / "__pycache__"
@@ -43,6 +41,12 @@ def test_one_that_has_changed_is_compiled_again(show):
     show("Hello {{ name }}")
 
     assert show("Bye {{ name }}") == ("Bye &lt;Noa&gt;", 1)
+
+
+def test_what_was_compiled_with_other_options_is_compiled_again(show):
+    show("Hello{% if name %}\n!{% endif %}")
+
+    assert show("Hello{% if name %}\n!{% endif %}", trim_blocks=True) == ("Hello!", 1)
 
 
 def test_where_nothing_may_be_written_it_is_compiled_each_time(show, tmp_path):

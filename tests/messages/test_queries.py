@@ -1,8 +1,20 @@
 import pytest
+from sqlalchemy import update
 
+from chat.accounts.models import User
+from chat.core.db import db
 from chat.core.errors import NotFound
 from chat.messages.actions import delete_message
-from chat.messages.queries import message_for, newest, page_after, page_around, page_before, people_named, rooms_named
+from chat.messages.queries import (
+    message_for,
+    messages_by_id,
+    newest,
+    page_after,
+    page_around,
+    page_before,
+    people_named,
+    rooms_named,
+)
 from chat.rooms.actions import leave_room, remove_member
 from tests.factories import say
 
@@ -60,6 +72,14 @@ def test_a_page_around_a_message_has_half_of_it_on_each_side(said, general, at, 
     messages, has_older, has_newer = page_around(general, said[at].seq, limit=4)
 
     assert (texts(messages), has_older, has_newer) == expected
+
+
+def test_people_are_shown_as_they_are_now_though_they_were_read_before(said, alice):
+    assert said[0].author.name == "Alice"
+    renamed = update(User).where(User.id == alice.id).values(name="Alice the Great")
+    db.session.execute(renamed.execution_options(synchronize_session=False))  # as another process does it
+
+    assert messages_by_id([said[0].id])[said[0].id].author.name == "Alice the Great"
 
 
 def test_an_empty_room_has_an_empty_page(general):

@@ -19,7 +19,7 @@ def presence(app):
 @pytest.fixture
 def nothing_at_hand(app):
     """nothing_at_hand(): as in a process that sent nothing of late: what somebody missed is read from the log."""
-    return lambda: app.extensions["live"].subscriptions._drawings.__init__()
+    return app.extensions["live"].subscriptions._drawings.forget
 
 
 @pytest.fixture

@@ -5,12 +5,15 @@ import pytest
 
 from chat.accounts.actions import update_profile
 from chat.core.db import db
+from chat.core.transaction import transaction
 from chat.messages.actions import delete_message, edit_message
+from chat.messages.models import Message
 from chat.realtime import subscriptions
 from chat.realtime.drawn import MOST_SENT, Drawings, Moment, One
 from chat.realtime.frames import Frame
 from chat.rooms.actions import change_room, mark_read
 from chat.streams import log
+from chat.streams.models import Entry, Stream
 from tests.factories import say
 
 
@@ -222,6 +225,50 @@ def test_who_reads_what_is_at_hand_reads_it_as_it_was_then():
     assert sorted(reading.frames) == [7, 8]
     drawings.keep("room:1", reading, 6, one("said before it was deleted", message=7))
     assert kept(drawings, 9, THEN) == [8, 9]
+
+
+def test_what_is_sent_while_somebody_asks_what_has_changed_stays_at_hand():
+    drawings = Drawings()
+    for seq in (7, 8, 9):
+        sent(drawings, seq)
+
+    def ask(*_, **__):
+        for seq in (10, 11, 12):
+            sent(drawings, seq)
+        return []
+
+    drawings.at("room:1", 11, THEN, ask)
+    assert kept(drawings, 12, THEN) == [7, 8, 9, 10, 11, 12]
+
+
+def test_what_is_counted_is_what_is_kept_also_where_there_is_no_more_room():
+    drawings = Drawings(most=3 * one().size)
+    reading = drawings.at("room:1", 9, THEN, nothing_asked)
+    drawings.keep("room:1", reading, 1, one())
+    for number in (2, 3, 4, 5):
+        stream = f"room:{number}"
+        drawings.keep(stream, drawings.at(stream, 9, THEN, nothing_asked), 1, one())
+        drawings.keep("room:1", reading, number, one())
+
+    assert drawings.size == sum(shown.size for drawn in drawings._newest.values() for shown in drawn.frames.values())
+    assert drawings.size == 3 * one().size
+
+
+def test_where_numbers_went_back_nothing_is_given_of_what_had_them_before(live, resume, alice, bob, general, app):
+    live(alice)
+    cursor = head(general.stream)
+    message = say(alice, general, "Lost by the database")
+    with transaction():  # as after a failover to a copy that was behind
+        for row in (db.delete(Entry).where(Entry.stream == general.stream, Entry.seq > cursor),
+                    db.delete(Message).where(Message.id == message.id),
+                    db.update(Stream).where(Stream.name == general.stream).values(head=cursor)):  # fmt: skip
+            db.session.execute(row)
+    app.extensions["live"].pump.poll()
+    live(alice)
+    say(alice, general, "Said again")
+    say(alice, general, "And more")
+
+    assert texts(resume(bob, general.stream, cursor)) == ["Said again", "And more"]
 
 
 def test_of_one_stream_the_newest_few_hundred_are_kept_as_they_are_sent():

@@ -60,16 +60,24 @@ def test_the_application_itself_is_not_there_yet(after_loading):
 
 @pytest.mark.parametrize("mode", ["eventlet", "gevent"])
 def test_the_master_really_waits_though_its_standard_library_is_green(after_loading, mode):
-    sleep, queue, green = after_loading(
+    sleep, queue, green, heard = after_loading(
         """
-import time
+import os, time
 from gunicorn import arbiter
-print(json.dumps([repr(arbiter.time.sleep), repr(arbiter.queue.SimpleQueue), repr(time.sleep)]))
+child = []
+arbiter.signal.signal(arbiter.signal.SIGCHLD, lambda *_: child.append(arbiter.os.waitpid(-1, arbiter.os.WNOHANG)[0]))
+pid = arbiter.os.fork()
+if not pid:
+    os._exit(0)
+while not child:
+    arbiter.time.sleep(0.01)
+print(json.dumps([repr(arbiter.time.sleep), repr(arbiter.queue.SimpleQueue), repr(time.sleep), child == [pid]]))
 """,
         ASYNC_MODE=mode,
     )
     assert (sleep, queue) == ("<built-in function sleep>", "<class '_queue.SimpleQueue'>")
     assert green != sleep
+    assert heard
 
 
 def test_a_library_is_looked_through_for_garbage_no_more_and_the_rest_is(after_loading):

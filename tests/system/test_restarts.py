@@ -1,7 +1,9 @@
 """What a restart, a crash and dropped connections cost: nothing that was acknowledged, and nobody's place."""
 
+import os
 import random
 import shutil
+import signal
 import time
 import uuid
 from collections import defaultdict
@@ -16,6 +18,7 @@ from chat.messages.models import Message
 from chat.site.actions import begin_epoch
 from chat.site.queries import the_site
 from chat.streams import log
+from tests.system.attack import worker
 from tests.system.conftest import new_room
 from tests.system.server import Server, wait_until
 from tests.system.tab import Tab
@@ -36,6 +39,14 @@ def either_server(request, founded, tmp_path):
 def read_all(*tabs):
     """Everybody reads until nothing comes for a moment and nothing is being asked for."""
     wait_until(lambda: not any(tab.read(0.2) for tab in tabs) and not any(tab.asked for tab in tabs))
+
+
+def test_another_worker_takes_the_place_of_one_that_was_killed(either_server):
+    killed = worker(either_server)
+    os.kill(killed, signal.SIGKILL)
+
+    wait_until(lambda: set(either_server._children()) - {killed}, what="another worker")
+    wait_until(either_server.answers, what="its answer")
 
 
 def test_a_restart_sends_everybody_away_with_a_word_and_they_come_back_to_everything(either_server):
