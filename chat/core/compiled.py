@@ -3,7 +3,6 @@ longer than loading the rest of the application."""
 
 import hashlib
 from pathlib import Path
-from pickle import UnpicklingError
 
 import jinja2
 
@@ -23,7 +22,7 @@ class Compiled(jinja2.FileSystemBytecodeCache):
     def load_bytecode(self, bucket):
         try:
             super().load_bytecode(bucket)
-        except (OSError, ValueError, TypeError, EOFError, UnpicklingError):  # cut short when the power went
+        except Exception:  # of many kinds, where a file was cut short when the power went
             bucket.reset()
 
     def dump_bytecode(self, bucket):
