@@ -3,6 +3,7 @@
 To the application both are a client that has gone: an OSError, which Werkzeug answers with 400.
 """
 
+import errno
 import time
 
 from gunicorn.http.errors import ParseException
@@ -37,7 +38,8 @@ class PacedSocket:
 
 class CarefulReader:
     """Reads a body for gunicorn. A chunk or trailer that is none would else be an error of ours: 500 and a traceback
-    in the log, whenever somebody likes."""
+    in the log, whenever somebody likes. gunicorn passes over a connection that was reset, also where it reads what the
+    application left."""
 
     def __init__(self, reader):
         self.reader = reader
@@ -46,4 +48,4 @@ class CarefulReader:
         try:
             return self.reader.read(size)
         except ParseException as error:
-            raise ConnectionError(f"the body cannot be read: {error}") from None
+            raise ConnectionResetError(errno.ECONNRESET, f"the body cannot be read: {error}") from None

@@ -587,6 +587,14 @@ def test_w26_requests_are_limited_in_every_part(target):
     assert status(exchange(target, chunks + b"100000\r\n" + b"x" * 0x100000 + b"\r\n0\r\n\r\n")) in (400, 413)
 
 
+def test_w26_nonsense_for_a_body_that_nobody_read_ends_the_connection_and_is_no_error_of_ours(target):
+    head = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for nonsense in (b"no chunk\r\n", b"-5\r\nx\r\n", b"\x81\x88\x01\x02\r\n", b"1\r\nxyz\r\n"):
+        assert status(exchange(target, head + nonsense)) == 404, nonsense
+
+    assert "Socket error" not in target.log()
+
+
 def trickle(server, head, pieces, *, seconds):
     """Send `head`, then one of `pieces` twice a second. Returns after how many seconds the server had enough."""
     began, pieces = time.monotonic(), iter(pieces)
