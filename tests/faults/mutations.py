@@ -215,7 +215,7 @@ def accesslate(patch):
         return look(self, follow)._replace(revoked=[])
 
     def regardless(self, follow):
-        follow.handed = {seq: (frame, 0, at) for seq, (frame, _, at) in follow.handed.items()}
+        follow.handed = {seq: handed._replace(access=0) for seq, handed in follow.handed.items()}
         advance(self, follow)
 
     patch(Pump, "_look", look_away)
