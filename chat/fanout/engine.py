@@ -42,7 +42,7 @@ class Engine(engineio.Server):
         self.counted, self.behind, self.strangers = Counter(), {}, {}
         self.busy, self.stopping = 0, False
         self.admit = lambda environ: None
-        self.dispatch, self.unhandled = None, object()  # set by Server
+        self.dispatch = None  # set by Server
 
     @property
     def owed(self):
@@ -135,7 +135,7 @@ class Engine(engineio.Server):
         if sid is None:
             return  # not in this namespace any more: what was on its way is not answered
         answer = self.dispatch(event, namespace, sid, *arguments)
-        if number and answer is not self.unhandled:
+        if number:
             transport.send_text(b"43%b[%b]" % (text[2:bracket], b"" if answer is None else orjson.dumps(answer)))
 
     def is_stranger_again(self, transport):
@@ -187,7 +187,7 @@ class Server(socketio.Server):
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
-        self.eio.dispatch, self.eio.unhandled = self._trigger_event, self.not_handled
+        self.eio.dispatch = self._trigger_event
 
     def _engineio_server_class(self):
         return Engine

@@ -12,7 +12,7 @@ from chat.core.security_log import note_refusal
 from chat.fanout import Fanout
 from chat.fanout.engine import Server
 from chat.fanout.rooms import Manager
-from chat.realtime import json
+from chat.realtime import json, wire
 from chat.realtime.bus import bus_for
 from chat.realtime.connections import Connections
 from chat.realtime.namespaces.chat import ChatNamespace
@@ -43,6 +43,7 @@ class Live:
             **({"client_manager": Manager()} if fast else {}),
             async_mode=async_mode,
             transports=["websocket"],
+            namespaces=list(wire.CLIENT),  # else there would be "/", too, where nobody is asked who they are
             async_handlers=False,  # one connection's events are handled one after the other
             cors_allowed_origins=sorted(settings.origins),
             manage_session=False,

@@ -180,6 +180,16 @@ def test_w03_a_packet_that_cannot_be_read_ends_its_connection_and_all_that_belon
     assert target.metrics()["parley_connections"] <= before["parley_connections"]
 
 
+def test_w04_nobody_stops_being_a_stranger_in_a_namespace_that_asks_nothing(target):
+    stranger = Attacker(target)
+    for namespace in ("", "/,", "/x,"):
+        stranger.send(f"40{namespace}")
+        assert stranger.until(lambda text: text.startswith("4")).startswith("44")
+
+    assert target.metrics()["parley_strangers"] == 1
+    stranger.close()
+
+
 def test_w04_two_hundred_who_say_nothing_are_gone_after_ten_seconds(target):
     before, strangers = sockets(target.pid), ended(target, "strangers")
     silent = [Attacker(target) for _ in range(200)]
