@@ -49,7 +49,17 @@ class Job(db.Model):
     finished_at: Mapped[datetime | None]  # with an error: given up
 
 
-_DUE = Prepared(select(Job.id).where(Job.finished_at.is_(None), Job.run_at <= bindparam("moment")).limit(1))
+_NEXT = Prepared(  # asked by every process each second
+    select(Job.id, Job.leased_until)
+    .where(
+        Job.finished_at.is_(None),
+        Job.run_at <= bindparam("moment"),
+        or_(Job.leased_until.is_(None), Job.leased_until < bindparam("moment")),
+        Job.kind.in_(bindparam("kinds", expanding=True)),
+    )
+    .order_by(Job.run_at)
+    .limit(1)
+)
 
 
 def handle(kind, handler):
@@ -88,11 +98,6 @@ def daily(kind):
         enqueue(kind, key=kind)
 
 
-def may_be_due():
-    """Whether it is worth calling `run_due`, which takes several milliseconds. Asked by every process each second."""
-    return bool(read(_DUE, moment=now()))
-
-
 def run_due(limit=20):
     """Do what is due, one after the other. Returns how many were taken."""
     done = 0
@@ -106,12 +111,11 @@ def _take():
     """Lease the job that has waited longest, or None. Whoever loses the race for one tries the next."""
     while True:
         moment = now()
-        free = or_(Job.leased_until.is_(None), Job.leased_until < moment)
-        due = Job.finished_at.is_(None), Job.run_at <= moment, free, Job.kind.in_(list(_handlers))
-        found = db.session.execute(select(Job.id, Job.leased_until).where(*due).order_by(Job.run_at).limit(1)).first()
+        rows = read(_NEXT, moment=moment, kinds=list(_handlers))
         release()
-        if found is None:
+        if not rows:
             return None
+        (found,) = rows
         with transaction():
             same = Job.leased_until.is_(None) if found.leased_until is None else Job.leased_until == found.leased_until
             mine = update(Job).where(Job.id == found.id, Job.finished_at.is_(None), same)
@@ -193,7 +197,7 @@ class JobLoop:
         while not self.stopping:
             try:
                 with self.app.app_context():
-                    busy = may_be_due() and run_due()
+                    busy = run_due()
             except Exception:
                 log.exception("Looking for jobs failed; it is tried again.")
                 busy = 0

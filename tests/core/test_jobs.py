@@ -7,7 +7,7 @@ import pytest
 from chat.core import jobs
 from chat.core.clock import now
 from chat.core.db import db
-from chat.core.jobs import EVERY_SECONDS, Job, JobLoop, enqueue, may_be_due, run_due
+from chat.core.jobs import EVERY_SECONDS, Job, JobLoop, enqueue, run_due
 from chat.core.transaction import transaction
 
 
@@ -55,17 +55,6 @@ def test_wanting_the_same_twice_while_it_waits_is_wanting_it_once(done):
     wanted({"n": 2}, key="same")
     assert run_due() == 1
     assert done == [{"n": 1}, {"n": 2}]
-
-
-def test_whether_to_look_is_known_at_a_glance(done):
-    assert not may_be_due()
-    wanted({"n": 1}, after=timedelta(hours=1))
-    assert not may_be_due()
-    wanted({"n": 2})
-    assert may_be_due()
-
-    run_due()
-    assert not may_be_due()
 
 
 def test_the_loop_does_what_is_due_and_stops_when_it_is_told_to(app, done):
