@@ -149,7 +149,6 @@ def serve(app):
         async_mode.spawn(jobs.keep)
         lifecycle.on_stop(jobs.stop)
     gc.collect()
-    gc.enable()
     gc.freeze()  # what the program itself consists of is never garbage: looking through it again takes 50 ms
     gc.set_threshold(100_000, 50, 50)  # a full search is the longest pause there is, and finds next to nothing
     lifecycle.on_stop(live.stop)
