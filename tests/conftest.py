@@ -132,9 +132,7 @@ def app(settings):
     app.testing = True
     with app.app_context():
         db.engine._compiled_cache = _statements
-        app.extensions["live"].pump.epoch, app.extensions["live"].pump.access = app.extensions[
-            "live"
-        ].pump._epoch_and_access()
+        app.extensions["live"].pump.begin_now()
         db.session.rollback()
         yield app
         db.session.remove()

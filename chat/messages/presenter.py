@@ -116,12 +116,10 @@ def _present(message, author, mentions, zone=UTC):
 
 
 class Fresh(NamedTuple):
-    """A message that a transaction is about to commit, with the epoch and the heads it is as new as."""
+    """A message that a transaction is about to commit, with the Moment it is as new as."""
 
     view: MessageView
-    epoch: str
-    site: int
-    access: int
+    moment: log.Moment
 
 
 def present_posted(draft, place, *, id, seq, created_at):

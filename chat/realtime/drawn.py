@@ -27,14 +27,6 @@ _CHANGES = Prepared(
 )
 
 
-class Moment(NamedTuple):
-    """What frames depend on beside their own stream: names and pictures are in `site`, roles and bans in `access`."""
-
-    epoch: str
-    site: int
-    access: int
-
-
 class One(NamedTuple):
     """A frame. `json`: [event, payload], which orjson puts into an answer as it is; `message`: the id of the one it
     shows, or None."""

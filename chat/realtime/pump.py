@@ -12,7 +12,7 @@ Between two waits (database, locks) everything here runs without letting another
 import logging
 from collections import deque, namedtuple
 
-from sqlalchemy import func, select, true
+from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
 from chat.core.db import db, snapshot
@@ -24,7 +24,6 @@ from chat.core.transaction import run_in_session
 from chat.messages.presenter import present_sent
 from chat.messages.queries import as_posted
 from chat.realtime.delay import WriteDelay
-from chat.realtime.drawn import Moment
 from chat.realtime.frames import posted, present
 from chat.site.models import Site
 from chat.streams import log
@@ -43,8 +42,8 @@ Found = namedtuple("Found", "epoch access_head revoked head removals frames")
 # A frame that waits for its number, the head of `access` it is as new as, the Moment it shows (None: not known), and
 # when it was committed here.
 Handed = namedtuple("Handed", "frame access moment committed_at")
-# What a transaction handed over: its changes of `access`, and its frames as Handed.
-Ready = namedtuple("Ready", "epoch access_head access frames")
+# What a transaction handed over: the Moment that it is as new as, its changes of `access`, its frames as Handed.
+Ready = namedtuple("Ready", "moment access frames")
 _site, _access = aliased(Stream), aliased(Stream)
 _MARKS = Prepared(
     select(Site.epoch, func.coalesce(_site.head, 0).label("site"), func.coalesce(_access.head, 0).label("access"))
@@ -143,23 +142,22 @@ class Pump:
         moment = self._moment(run_in_session)
         shown = moment if moment == before else None
         handed = [Handed(frame, moment.access, shown, None) for frame in frames]
-        transaction.handover["ready"] = Ready(moment.epoch, moment.access, access, handed)
+        transaction.handover["ready"] = Ready(moment, access, handed)
 
     def _show_fresh(self, transaction):
         """Build the frames of messages whose views were handed over, if they are followed here. Asks nothing."""
         for (stream, seq), fresh in transaction.handover["fresh"].items():
             if stream in self.follows:
-                nothing = Ready(fresh.epoch, fresh.access, [], [])
-                ready = transaction.handover.setdefault("ready", nothing)
-                frame, moment = posted(stream, seq, fresh.view), Moment(*fresh[1:])
-                ready.frames.append(Handed(frame, moment.access, moment, None))
+                ready = transaction.handover.setdefault("ready", Ready(fresh.moment, [], []))
+                frame = posted(stream, seq, fresh.view)
+                ready.frames.append(Handed(frame, fresh.moment.access, fresh.moment, None))
 
     def wake(self, event, transaction):
         """Subscriber, after: send what the transaction handed over, and tell other processes. Once a transaction."""
         changes, ready = transaction.handover.pop("changes", ()), transaction.handover.pop("ready", None)
         if ready is not None:
-            if ready.epoch != self.epoch:
-                self.start_afresh(ready.epoch, ready.access_head)
+            if ready.moment.epoch != self.epoch:
+                self.start_afresh(ready.moment.epoch, ready.moment.access)
             for change in ready.access:
                 if change.seq == self.access + 1:
                     self._handle_access(change)
@@ -179,9 +177,13 @@ class Pump:
     def start(self):
         """Begin to poll. Waits for the database once."""
         with self.app.app_context():
-            self.epoch, self.access = self._epoch_and_access()
+            self.begin_now()
         self.bus.listen(self.hinted)
         self.spawn(self._poll_for_ever)
+
+    def begin_now(self):
+        """What is as old as this need not be told. Waits."""
+        self.epoch, _, self.access = self._moment(run_in_session)
 
     def hinted(self, stream, head):
         """Another process says that `stream` has reached this number. Does not wait."""
@@ -243,7 +245,7 @@ class Pump:
         """Handle what has been revoked since. Waits."""
         access = self.access
         with self.app.app_context(), snapshot():
-            epoch, access_head = self._epoch_and_access()
+            epoch, _, access_head = self._moment(run_in_session)
             revoked = self._access_after(access, access_head)
         if epoch != self.epoch or access_head < access or revoked is None:
             self.start_afresh(epoch, access_head)
@@ -255,12 +257,7 @@ class Pump:
         return follow is not None and follow.cursor is not None and head > follow.cursor
 
     def _moment(self, ask):
-        return Moment(*(ask(_MARKS) or [(None, 0, 0)])[0])
-
-    def _epoch_and_access(self):
-        both = select(Site.epoch, Stream.head).join(Stream, true()).where(Stream.name == log.ACCESS)
-        row = db.session.execute(both).first()
-        return tuple(row) if row else (None, 0)
+        return log.Moment(*(ask(_MARKS) or [(None, 0, 0)])[0])
 
     def _access_after(self, seq, head):
         """The entries of `access` after number `seq`, up to its head. None when the log does not hold them all any
@@ -523,7 +520,7 @@ class Pump:
         self.reads += 1
         name, cursor, access = follow.name, follow.cursor, self.access
         with self.app.app_context(), snapshot():
-            epoch, access_head = self._epoch_and_access()
+            epoch, _, access_head = self._moment(run_in_session)
             head, floor = log.head_and_floor(name) or (0, 0)
             if epoch != self.epoch or access_head < access or head < cursor:
                 return Found(epoch, access_head, None, head, [], None)

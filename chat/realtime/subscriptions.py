@@ -17,7 +17,7 @@ from chat.core.transaction import run_in_session
 from chat.messages.queries import standings
 from chat.messages.text import LONGEST
 from chat.realtime import wire
-from chat.realtime.drawn import Drawings, Drawn, Moment, One
+from chat.realtime.drawn import Drawings, Drawn, One
 from chat.realtime.frames import present
 from chat.rooms.circle import circle_of
 from chat.rooms.queries import joined_numbers
@@ -184,7 +184,7 @@ class Subscriptions:
         found = standings(ask, connection.user_id)
         names = [log.user_stream(connection.user_id), log.SITE, log.ACCESS]
         own = dict.fromkeys(names, log.Range(0, 0)) | log.heads_and_floors(names, ask)
-        moment = Moment(epoch_of(ask), own[log.SITE].head, own.pop(log.ACCESS).head)
+        moment = log.Moment(epoch_of(ask), own[log.SITE].head, own.pop(log.ACCESS).head)
         cursors = dict(question.cursors)
         for room_id in found if question.everything else ():
             cursors.setdefault(log.room_stream(room_id), None)
@@ -260,7 +260,7 @@ class _Reading(NamedTuple):
 
     ask: object
     draw: object
-    moment: Moment
+    moment: log.Moment
     budget: "Budget"
     guest_id: int | None  # of the person, if they are one
 

@@ -37,6 +37,15 @@ AUDIT = "audit"  # numbers the audit log, and has no entries here
 TOO_MANY = 2000
 
 
+class Moment(NamedTuple):
+    """What is shown of an entry depends on beside its own stream: names and pictures are in `site`, roles and bans in
+    `access`."""
+
+    epoch: str
+    site: int
+    access: int
+
+
 class Change(NamedTuple):
     """One numbered change of a stream. Events give them by their method `changes()`."""
 

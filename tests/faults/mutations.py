@@ -278,12 +278,13 @@ def lowfloor(patch):
 def noepoch(patch):
     from chat.realtime.pump import Pump
 
-    both = Pump._epoch_and_access
+    moment = Pump._moment
 
-    def the_first(self):
-        return self.epoch or both(self)[0], both(self)[1]
+    def the_first(self, ask):
+        found = moment(self, ask)
+        return found._replace(epoch=self.epoch or found.epoch)
 
-    patch(Pump, "_epoch_and_access", the_first)
+    patch(Pump, "_moment", the_first)
 
 
 @mutation("a read position is set, not raised", "P10")

@@ -74,7 +74,7 @@ class World:
         with self.app.app_context():
             self._populate()
             self.epoch, self.cookie = the_site().epoch, cookie_name()
-            self.live.pump.epoch, self.live.pump.access = self.live.pump._epoch_and_access()
+            self.live.pump.begin_now()
             self.access = self.live.pump.access
             path = db.engine.url.database
             db.session.remove()

@@ -9,10 +9,11 @@ from chat.core.transaction import transaction
 from chat.messages.actions import delete_message, edit_message
 from chat.messages.models import Message
 from chat.realtime import subscriptions
-from chat.realtime.drawn import MOST_SENT, Drawings, Moment, One
+from chat.realtime.drawn import MOST_SENT, Drawings, One
 from chat.realtime.frames import Frame
 from chat.rooms.actions import change_room, mark_read
 from chat.streams import log
+from chat.streams.log import Moment
 from chat.streams.models import Entry, Stream
 from tests.factories import say
 

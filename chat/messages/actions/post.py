@@ -15,7 +15,7 @@ from chat.messages.presenter import Fresh, present_posted, present_sent
 from chat.messages.queries import find_by_key, place_of, store_message
 from chat.messages.text import body_of, check_key, clean, content_hash
 from chat.rooms.queries import NO_ROOM
-from chat.streams.log import advance, room_stream, together
+from chat.streams.log import Moment, advance, room_stream, together
 
 
 def post_message(actor, room, text, *, key, waiting=nullcontext):
@@ -98,7 +98,8 @@ def _post(draft, record):
     stream = room_stream(draft.room_id)
     advance(record.run, stream, seq)
     view = present_posted(draft, place, id=message_id, seq=seq, created_at=created_at)
-    record.handover.setdefault("fresh", {})[stream, seq] = Fresh(view, place.epoch, place.site, place.access)
+    moment = Moment(place.epoch, place.site, place.access)
+    record.handover.setdefault("fresh", {})[stream, seq] = Fresh(view, moment)
     record(MessagePosted(message_id, draft.room_id, seq))
     return view
 
