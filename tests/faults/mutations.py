@@ -4,7 +4,6 @@ A mutation spoils the product through `patch(object, name, replacement)`, which 
 app.py) and pytest's monkeypatch in a test. `MUTATIONS` is {name: (what it means, the promise it breaks, the function)}.
 """
 
-import time
 from datetime import timedelta
 
 MUTATIONS = {}
@@ -36,6 +35,7 @@ def nokey(patch):
 @mutation("acknowledged before commit", "P1")
 def ackearly(patch):
     from chat.core import ledger
+    from tests.system.server import wait_until
 
     one, commit = ledger._Line._one, ledger._Line._commit
 
@@ -43,12 +43,15 @@ def ackearly(patch):
         one(self, unit)
         unit.waiter.wake()
 
-    def take_time(self):
-        time.sleep(0.5)  # as a slow disk does, so that there is time to kill the process
+    def commit_late(self):
+        """As on a slow disk: while everybody else goes on for a good while, and the process may be killed."""
+        lag = self.ledger.app.extensions["lag"]
+        before = lag.turns
+        wait_until(lambda: lag.turns > before + 25, what="the event loop to have had its turns")
         commit(self)
 
     patch(ledger._Line, "_one", tell_at_once)
-    patch(ledger._Line, "_commit", take_time)
+    patch(ledger._Line, "_commit", commit_late)
 
 
 @mutation("no poll", "P3")

@@ -64,14 +64,14 @@ def test_the_master_really_waits_though_its_standard_library_is_green(after_load
         """
 import os, time
 from gunicorn import arbiter
-child = []
-arbiter.signal.signal(arbiter.signal.SIGCHLD, lambda *_: child.append(arbiter.os.waitpid(-1, arbiter.os.WNOHANG)[0]))
-pid = arbiter.os.fork()
-if not pid:
+told = arbiter.queue.SimpleQueue()
+arbiter.signal.signal(arbiter.signal.SIGCHLD, lambda *_: told.put("a child has ended"))
+child = arbiter.os.fork()
+if not child:
     os._exit(0)
-while not child:
-    arbiter.time.sleep(0.01)
-print(json.dumps([repr(arbiter.time.sleep), repr(arbiter.queue.SimpleQueue), repr(time.sleep), child == [pid]]))
+told.get(timeout=30)  # where the arbiter waits, too
+ended, _ = arbiter.os.waitpid(-1, arbiter.os.WNOHANG)
+print(json.dumps([repr(arbiter.time.sleep), repr(arbiter.queue.SimpleQueue), repr(time.sleep), ended == child]))
 """,
         ASYNC_MODE=mode,
     )

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 METRICS_TOKEN = "metrics for tests"
 
 
-def wait_until(question, *, seconds=30, what=None):
+def wait_until(question, *, seconds=30, every=0.01, what=None):
     """Return the first true answer. Fails when there is none in time: a bound for hangs, never a measurement."""
     deadline = time.monotonic() + seconds
     while True:
@@ -36,7 +36,7 @@ def wait_until(question, *, seconds=30, what=None):
         assert time.monotonic() < deadline, (
             f"still waiting after {seconds} s: {what() if callable(what) else what or question}"
         )
-        threading.Event().wait(0.01)
+        threading.Event().wait(every)
 
 
 class Server:
