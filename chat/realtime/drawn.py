@@ -97,19 +97,14 @@ class Drawings:
         `moment` says. Does not wait."""
         stream, seq = frame.stream, frame.seq
         newest = self._newest.get(stream)
-        if frame.message is None:
-            if newest is not None and newest.head < seq:
-                self._drop(stream)
+        if newest is not None and newest.is_later_than(seq - 1, moment):
             return
-        if newest is None or newest.moment != moment or newest.head < seq - 1:
-            if newest is not None and newest.is_later_than(seq, moment):
-                return
-            newest = Drawn(seq - 1, moment)
-            self._put(stream, newest)
-        elif newest.head >= seq:
+        if frame.message is None:  # nobody knows which lines show it
+            self._drop(stream)
             return
-        elif newest.lent:
-            newest = Drawn(newest.head, moment, newest.frames)
+        goes_on = newest is not None and (newest.head, newest.moment) == (seq - 1, moment)
+        if not goes_on or newest.lent:
+            newest = Drawn(seq - 1, moment, newest.frames if goes_on else ())
             self._put(stream, newest)
         one = One.of(frame)
         if frame.payload["change"] != "posted":
