@@ -44,15 +44,15 @@ def run_blocking(fn, *args, **kwargs):
     helps when `fn` releases the interpreter's lock, as bcrypt and Pillow do. Without an event loop, as in a `flask`
     command, `fn` is simply called.
     """
-    return _runner()(fn, *args, **kwargs)
+    if not _is_green():
+        return fn(*args, **kwargs)
+    return _pool().run(partial(fn, *args, **kwargs))
 
 
-def _runner():
-    if _green("eventlet.patcher", "is_monkey_patched", "thread"):
-        return _eventlet_runner()
-    if _green("gevent.monkey", "is_module_patched", "threading"):
-        return _gevent_runner()
-    return _call
+def _is_green():
+    return _green("eventlet.patcher", "is_monkey_patched", "thread") or _green(
+        "gevent.monkey", "is_module_patched", "threading"
+    )
 
 
 def _green(module, question, patched):
@@ -60,47 +60,11 @@ def _green(module, question, patched):
     return module in sys.modules and getattr(sys.modules[module], question)(patched)
 
 
-def _call(fn, *args, **kwargs):
-    return fn(*args, **kwargs)
-
-
 @cache
-def _eventlet_runner():
-    from eventlet import tpool
-
-    tpool.set_num_threads(NATIVE_THREADS)
-    return partial(tpool.execute, _modestly)
-
-
-@cache
-def _gevent_runner():
-    from gevent.threadpool import ThreadPool
-
-    pool = ThreadPool(NATIVE_THREADS)  # the hub's own pool also resolves names, which must not wait for passwords
-
-    def run(fn, *args, **kwargs):
-        value, error = pool.apply(_outcome, (fn, args, kwargs))
-        if error is not None:
-            raise error
-        return value
-
-    return run
-
-
-def _modestly(fn, *args, **kwargs):
-    """What computes for long yields the processor to the event loop, which would be late otherwise: on Linux every
-    thread has a priority of its own."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, get_native_id(), NICE)
-    return fn(*args, **kwargs)
-
-
-def _outcome(fn, args, kwargs):
-    """Return (value, error): gevent prints a traceback for whatever leaves a function in its pool."""
-    try:
-        return _modestly(fn, *args, **kwargs), None
-    except Exception as error:
-        return None, error
+def _pool():
+    """Ours rather than the libraries': eventlet's runs a call in the loop while any thread holds the interpreter's
+    import lock, and gevent's prints a traceback for whatever is raised."""
+    return NativeThreads(NATIVE_THREADS, nice=NICE)
 
 
 class Waiter:
@@ -139,16 +103,22 @@ def soon(function, *args):
     _loop().soon(function, *args)
 
 
-class NativeThread:
-    """One native thread that does one thing after the other, for work that waits for a disk and holds no lock of the
-    interpreter's. What holds for the `fn` of `run_blocking` holds here."""
+class NativeThreads:
+    """So many native threads that take calls in the order they come; a single one does one thing after the other. For
+    work that computes with the interpreter's lock released or waits for a disk: what holds for the `fn` of
+    `run_blocking` holds here.
 
-    def __init__(self):
+    What computes for long is `nice` to the loop, which would be late otherwise: on Linux each thread has a priority of
+    its own.
+    """
+
+    def __init__(self, count=1, *, nice=0):
         from _queue import SimpleQueue  # the one in C, which is never a green one
 
-        self._calls, self._done = SimpleQueue(), deque()
+        self._calls, self._done, self._nice = SimpleQueue(), deque(), nice
         self._signal = _loop().signal(self._wake)
-        _loop().start_thread(self._work)
+        for _ in range(count):
+            _loop().start_thread(self._work)
 
     def begin(self, fn, *args):
         """Have `fn(*args)` run and return at once, with what has `result()`: it waits, and gives or raises."""
@@ -161,6 +131,8 @@ class NativeThread:
         return self.begin(fn, *args).result()
 
     def _work(self):
+        if self._nice and sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), self._nice)
         while True:
             call = self._calls.get()
             call.do()

@@ -17,7 +17,7 @@ from contextlib import contextmanager, nullcontext
 
 from sqlalchemy.exc import DBAPIError
 
-from chat.core.blocking import NativeThread, Waiter, soon
+from chat.core.blocking import NativeThreads, Waiter, soon
 from chat.core.db import db, patiently, snapshot, write_lock
 from chat.core.errors import Busy
 from chat.core.prepared import wrapped
@@ -101,10 +101,10 @@ class Ledger:
     def start(self):
         """From here on `together` and `read` of this process come here."""
         global _serving
-        self.thread = NativeThread() if self.on_sqlite else None
+        self.thread = NativeThreads() if self.on_sqlite else None
         commit_with(self.thread)
         if self.on_sqlite:
-            write_lock.wait_in(NativeThread)
+            write_lock.wait_in(NativeThreads)
         self.line = _SQLiteLine(self) if self.on_sqlite else _PostgreSQLLine(self)
         _serving = self
 

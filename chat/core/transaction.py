@@ -154,7 +154,7 @@ def is_passing(error):
 
 
 def commit_with(thread):
-    """In a process that serves: have SQLite write to the disk in this NativeThread, while others go on."""
+    """In a process that serves: have SQLite write to the disk in this native thread, while others go on."""
     global _commit_thread
     _commit_thread = thread
 

@@ -40,7 +40,7 @@ class WriteLock:
         self.has_turn = self._given_up = False
 
     def wait_in(self, new_thread):
-        """In a process that serves: wait for other processes in the NativeThread which this makes, should it come to
+        """In a process that serves: wait for other processes in the native thread which this makes, should it come to
         that, while everybody else goes on."""
         self._new_thread = new_thread
 

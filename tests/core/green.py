@@ -16,11 +16,14 @@ from chat.server import async_mode  # noqa: E402
 
 async_mode.patch()
 
+import _imp  # noqa: E402
+import threading  # noqa: E402
+
 from greenlet import getcurrent  # noqa: E402
 from sqlalchemy import select  # noqa: E402
 
 from chat import create_app  # noqa: E402
-from chat.core.blocking import NativeThread, soon  # noqa: E402
+from chat.core.blocking import NATIVE_THREADS, NICE, NativeThreads, run_blocking, soon  # noqa: E402
 from chat.core.db import db  # noqa: E402
 from chat.core.errors import ChatError  # noqa: E402
 from chat.core.ledger import Ledger, counted  # noqa: E402
@@ -127,7 +130,7 @@ def switching():
 def beside():
     """What a native thread does for the loop: it gives and raises, others run meanwhile, and whoever is interrupted
     while waiting for it waits to the end, since what it works on is free only then."""
-    thread, slow, told = NativeThread(), SimpleQueue(), []
+    thread, slow, told = NativeThreads(), SimpleQueue(), []
     results = at_once(
         [lambda: thread.run(sum, [1, 2]), lambda: thread.run(slow.get), lambda: slow.put("slow") or "quick"]
     )
@@ -151,6 +154,41 @@ def beside():
     return {"results": results, "early": early, "late": told[1:], "failed": failed}
 
 
+def apart():
+    """What is run beside the loop is, also while another thread imports something: each in a thread that yields to the
+    loop, as many at once as there are threads."""
+    importing, goes_on, slow, begun = SimpleQueue(), SimpleQueue(), SimpleQueue(), []
+
+    def held():
+        _imp.acquire_lock()
+        importing.put(True)
+        goes_on.get()
+        _imp.release_lock()
+
+    NativeThreads().begin(held)
+    importing.get()
+    thread, nice = run_blocking(where)
+    mine, mine_nice = where()
+    goes_on.put(True)
+
+    def feed():
+        wait_until(lambda: len(begun) == NATIVE_THREADS)
+        for _ in range(NATIVE_THREADS):
+            slow.put("fed")
+        return "feeding"
+
+    answers = at_once(
+        [*[lambda: run_blocking(lambda: begun.append(1) or slow.get()) for _ in range(NATIVE_THREADS)], feed]
+    )
+
+    failed = at_once([lambda: run_blocking(fail), lambda: run_blocking(sorted, [2, 1], reverse=True)])
+    return {"elsewhere": thread != mine, "nicer": nice - mine_nice == NICE, "answers": answers, "failed": failed}
+
+
+def where():
+    return threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
 def fail():
     raise RuntimeError("failed")
 
@@ -165,7 +203,7 @@ def stopped():
 if __name__ == "__main__":
     with app.app_context():
         ledger.start()
-        scenarios = (mixed, locked, full, stopped, switching, beside)
+        scenarios = (mixed, locked, full, stopped, switching, beside, apart)
         results = {scenario.__name__: scenario for scenario in scenarios}[SCENARIO]()
         units, groups = counted()
         print(json.dumps({"results": results, "units": units, "groups": groups, **stored()}))

@@ -90,3 +90,11 @@ def test_a_native_thread_waits_beside_the_loop_and_keeps_what_it_works_on_to_the
     assert came["results"] == [3, "slow", "quick"]
     assert (came["early"], came["late"]) == ([], ["interrupted"])
     assert came["failed"] == ["failed", 7]
+
+
+def test_what_computes_for_long_never_does_so_in_the_loop(carry_out):
+    came = carry_out("apart")["results"]
+
+    assert came["elsewhere"] and came["nicer"]
+    assert came["answers"] == ["fed"] * 4 + ["feeding"]
+    assert came["failed"] == ["failed", [2, 1]]

@@ -49,9 +49,9 @@ def main(mode, folder, role):
     lock = WriteLock(lambda: database(folder))
     lock.patience = 60
     if mode != "plain":
-        from chat.core.blocking import NativeThread
+        from chat.core.blocking import NativeThreads
 
-        lock.wait_in(NativeThread)
+        lock.wait_in(NativeThreads)
 
     def note(words):
         with open(Path(folder, "log"), "a") as log:

@@ -115,6 +115,11 @@ class Server:
         listed = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
         return [int(pid) for pid in listed.stdout.split()]
 
+    def worker(self):
+        """The process id of its only worker."""
+        (pid,) = self._children()
+        return pid
+
     def log(self):
         return (self.folder / "server.log").read_text()
 
