@@ -24,7 +24,7 @@ from chat.rooms.queries import joined_numbers
 from chat.site.queries import epoch_of
 from chat.streams import log
 
-MOST_FRAMES, MOST_BYTES = 500, 512 * 1024
+MOST_FRAMES, MOST_BYTES = 500, 128 * 1024  # of one answer: no more than the kernel takes for whoever reads slowly
 BATCH = 100  # entries read and presented at once, in some 25 ms; then others have their turn
 AT_ONCE = 8  # resume requests that one process answers at the same time
 

@@ -14,6 +14,7 @@ from chat.accounts.actions.sessions import end_session
 from chat.accounts.queries import live_session
 from chat.messages.actions import post_message
 from chat.rooms.actions import remove_member
+from chat.streams import log
 from tests.factories import person
 from tests.system.conftest import find_room, new_room
 from tests.system.server import wait_until
@@ -183,6 +184,32 @@ def test_a_lock_that_is_held_for_long_is_answered_busy_and_the_retry_is_stored_o
 
     assert first["ok"] and first == again
     lock.close(), alice.drop()
+
+
+def test_an_answer_to_whoever_comes_back_is_no_more_than_the_kernel_takes(server, room):
+    """Over a slow line, more would wait in the process until it is cut off, and be asked for again, for ever."""
+    stream = f"room:{room}"
+    epoch = Wire(server, server.cookie("bob")).take(5)[0][1]["epoch"]
+    cursor = server.act(lambda: log.heads([stream])[stream])
+    for n in range(40):
+        text, key = f"{n} " + "x" * 19_000, str(uuid.uuid4())
+        server.act(lambda t=text, k=key: post_message(person("alice"), find_room(server, room), t, key=k))
+    bob = Wire(server, server.cookie("bob"), window=4096)
+    bob.take(5)
+    before = server.metrics()["parley_resumes_total"]
+    number = bob.emit("resume", {"epoch": epoch, "streams": {stream: cursor}})
+    wait_until(lambda: server.metrics()["parley_resumes_total"] > before)
+
+    assert server.metrics()["parley_backlog_bytes"] == 0
+    texts, more = [], True
+    while more:
+        wait_until(lambda number=number: bob.take(0.1) is None or number in bob.answers)
+        part = bob.answers[number]["streams"][stream]
+        texts += [payload["message"]["text"].split()[0] for _, payload in part["frames"]]
+        more, cursor = part["more"], part["upto"]
+        number = bob.emit("resume", {"epoch": epoch, "streams": {stream: cursor}})
+    assert texts == [str(n) for n in range(40)]
+    bob.drop()
 
 
 def test_one_who_does_not_read_delays_nobody(server):

@@ -329,18 +329,24 @@ def test_forty_who_come_back_at_the_same_moment_are_all_answered_while_people_wr
     for wire in (*crowd, *writers):
         wire.take(5)
 
-    resumed = [wire.emit("resume", {"epoch": epoch, "streams": {f"room:{room}": head}, "all": True}) for wire in crowd]
-    said = []
-    for n in range(40):
-        payload = {"room": room, "text": f"meanwhile {n}", "key": str(uuid.uuid4())}
-        said.append(writers[n % 2].call("message", payload))
-        for wire in crowd:
-            wire.take()  # whoever reads nothing for ten seconds is cut off
-    answers = []
-    for wire, number in zip(crowd, resumed, strict=True):
-        wait_until(lambda wire=wire, number=number: number in wire.answers or wire.take(0.1) is None, seconds=60)
-        answers.append(wire.answers[number])
+    asked = [
+        (wire, wire.emit("resume", {"epoch": epoch, "streams": {f"room:{room}": head}, "all": True})) for wire in crowd
+    ]
 
+    def answered():
+        for wire in crowd:
+            wire.take()
+        return all(number in wire.answers for wire, number in asked)
+
+    with ThreadPoolExecutor(1) as beside:  # whoever reads nothing for ten seconds is cut off
+        reading = beside.submit(wait_until, answered, seconds=60)
+        said = []
+        for n in range(40):
+            payload = {"room": room, "text": f"meanwhile {n}", "key": str(uuid.uuid4())}
+            said.append(writers[n % 2].call("message", payload, seconds=30))
+        reading.result()
+
+    answers = [wire.answers[number] for wire, number in asked]
     assert all(answer["ok"] for answer in (*said, *answers))
     for answer in answers:
         stream = answer["streams"][f"room:{room}"]

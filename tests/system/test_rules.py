@@ -487,7 +487,7 @@ def test_a_long_resume_comes_in_pages_of_at_most_500_frames_over_all_streams(liv
     assert seen == [str(n) for n in range(520)] and pages > 1
 
 
-def test_a_resume_of_long_texts_stops_at_512_kilobytes(live, bob, alice, secret):
+def test_a_resume_of_long_texts_stops_where_an_answer_is_full(live, bob, alice, secret):
     client = live(bob)
     cursor = client.hello["streams"][secret.stream]
     with transaction():

@@ -5,6 +5,7 @@ each packet, and these may overtake each other.) What it leaves unread waits in 
 """
 
 import json
+import socket
 import time
 
 import websocket
@@ -23,9 +24,10 @@ class Wire:
 
     origin   None: as the server's own page sends it; "" sends none.
     token    what a program proves itself with, in place of a cookie.
+    window   bytes that the kernel takes for whoever does not read.
     """
 
-    def __init__(self, server, cookie, *, origin=None, token=None):
+    def __init__(self, server, cookie, *, origin=None, token=None, window=None):
         self.server = server
         self.ids, self.answers, self.inbox, self.alive = 0, {}, [], True
         # Python's client library asks for a host that the cookie is meant for; a header is all we need.
@@ -35,6 +37,7 @@ class Wire:
             origin=server.url if origin is None else origin or None,
             suppress_origin=origin == "",
             header=[f"Cookie: {cookie}"] if cookie else [],
+            sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, window)] if window else (),
         )
         self._read()
         self.socket.send(f"40/chat,{json.dumps({'token': token})}" if token else "40/chat,")
