@@ -120,6 +120,15 @@ class Server:
         (pid,) = self._children()
         return pid
 
+    def computed(self):
+        """Seconds of the processors that (the event loop, all other threads) of its only worker have had."""
+        pid = self.worker()
+        used = {
+            int(task.name): int((task / "schedstat").read_text().split()[0]) / 1e9
+            for task in Path(f"/proc/{pid}/task").iterdir()
+        }
+        return used.pop(pid), sum(used.values())
+
     def log(self):
         return (self.folder / "server.log").read_text()
 
