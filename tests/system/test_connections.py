@@ -189,11 +189,13 @@ def test_a_lock_that_is_held_for_long_is_answered_busy_and_the_retry_is_stored_o
 def test_an_answer_to_whoever_comes_back_is_no_more_than_the_kernel_takes(server, room):
     """Over a slow line, more would wait in the process until it is cut off, and be asked for again, for ever."""
     stream = f"room:{room}"
-    epoch = Wire(server, server.cookie("bob")).take(5)[0][1]["epoch"]
+    alice, seen = Wire(server, server.cookie("alice")), []
+    epoch = alice.take(5)[0][1]["epoch"]
     cursor = server.act(lambda: log.heads([stream])[stream])
-    for n in range(40):
+    for n in range(12):
         text, key = f"{n} " + "x" * 19_000, str(uuid.uuid4())
         server.act(lambda t=text, k=key: post_message(person("alice"), find_room(server, room), t, key=k))
+    wait_until(lambda: seen.extend(p for _, p in alice.take(0.1) if p.get("stream") == stream) or len(seen) == 12)
     bob = Wire(server, server.cookie("bob"), window=4096)
     bob.take(5)
     before = server.metrics()["parley_resumes_total"]
@@ -201,7 +203,7 @@ def test_an_answer_to_whoever_comes_back_is_no_more_than_the_kernel_takes(server
     wait_until(lambda: server.metrics()["parley_resumes_total"] > before)
 
     assert server.metrics()["parley_backlog_bytes"] == 0
-    bob.drop()
+    bob.drop(), alice.drop()
 
 
 def test_one_who_does_not_read_delays_nobody(server):
