@@ -37,6 +37,7 @@ def test_a_slow_provider_holds_up_those_who_wait_for_it_and_nobody_else(server_a
     """First, while nothing is known about the provider yet: eight sign in, and it sends a byte every 20 ms."""
     server, provider = server_and_provider
     provider.be(answers={"/.well-known/openid-configuration": {"drip": 20}})
+    before = server.metrics()
     with ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(leave, server, requests.Session()) for _ in range(8)]
         slowest = 0.0
@@ -48,6 +49,9 @@ def test_a_slow_provider_holds_up_those_who_wait_for_it_and_nobody_else(server_a
 
     assert statuses == [503] * 8
     assert slowest < 2
+    after = server.metrics()
+    turns, busy = (after[name] - before[name] for name in ("parley_loop_turns_total", "parley_loop_busy_alarms_total"))
+    assert busy <= max(1, turns / 100)
     assert provider.asked().count("/.well-known/openid-configuration") == 1
 
 
