@@ -22,6 +22,7 @@ from chat.accounts.queries import live_session_row
 from chat.core.errors import Busy, RateLimited, Unauthorized
 from chat.core.failures import note_failure
 from chat.core.transaction import release
+from chat.fanout.transport import SEND_BUFFER
 from chat.realtime import wire
 from chat.realtime.connections import Connection
 from chat.realtime.json import dumps, loads
@@ -31,7 +32,6 @@ MOST_OWED = 1 << 20  # bytes in line for one client; then it is cut, and resumes
 PAGE_BELOW = MOST_OWED // 4  # no more is read from the log while this much waits, and no more held back
 MOST_SECONDS = 10  # for one batch to leave
 BATCH = 64 * 1024  # bytes after which an id stands: a slow client that is cut has come that far
-SEND_BUFFER = 128 * 1024  # of the kernel; left alone it would grow to 4 MiB for each client that does not read
 SILENCE = 15  # seconds; then a comment is sent
 LOST_MS = 40_000  # without a word from the client's system; then the connection is over
 LAST_WORDS = 0.5  # seconds for what was sent last to be read

@@ -14,6 +14,7 @@ from chat.core.db import snapshot
 from chat.core.errors import Unauthorized
 from chat.core.ledger import glance
 from chat.core.transaction import run_in_session
+from chat.fanout.transport import SEND_BUFFER
 from chat.messages.queries import standings
 from chat.messages.text import LONGEST
 from chat.realtime import wire
@@ -24,7 +25,7 @@ from chat.rooms.queries import joined_numbers
 from chat.site.queries import epoch_of
 from chat.streams import log
 
-MOST_FRAMES, MOST_BYTES = 500, 128 * 1024  # of one answer: no more than the kernel takes for whoever reads slowly
+MOST_FRAMES, MOST_BYTES = 500, SEND_BUFFER  # of one answer: no more than the kernel takes for whoever reads slowly
 BATCH = 100  # entries read and presented at once, in some 25 ms; then others have their turn
 AT_ONCE = 8  # resume requests that one process answers at the same time
 
