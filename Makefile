@@ -12,7 +12,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 BESIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-js test-postgresql bench faults lint audit lock vendor vendor-check clean
+.PHONY: help run dev test test-js test-postgresql proofs bench faults lint audit lock vendor vendor-check clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -50,6 +50,10 @@ test-js: ## the JavaScript tests alone
 	else \
 		echo "Skipped: the JavaScript tests need Node 18 or newer and npm."; \
 	fi
+
+proofs: $(VENV)/.installed-dev ## the tests that try many cases, with every case there is, for hours; ARGS choose some
+	@tests/install_services.sh
+	@PROOFS=long $(BIN)/pytest --timeout 0 $(or $(ARGS),$(shell grep -rl --include='test_*.py' tests.length tests))
 
 bench: $(VENV)/.installed-bench ## measure beside Node and others, 15 minutes; ARGS="--quick --only fanout" a part
 	@tests/bench/install.sh

@@ -3,6 +3,7 @@
 ada runs the community, alice owns #general, bob is in it, carol is outside it, robot will be a bot once there are bots.
 """
 
+import gc
 import os
 import shutil
 
@@ -29,19 +30,22 @@ if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2 * 1024**
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
 
-_compile_builder, _builders = Rule._compile_builder, {}
+_compile, _compiled = Rule.compile, {}
 
 
-def _compile_once(rule, append_unknown=True):
-    """What builds an address is a function that Werkzeug compiles, for every rule of every application. Each test has
-    an application of its own, and compiling those of all rules took longer than most tests."""
-    about = rule.rule, repr(rule._trace), repr(rule.defaults), append_unknown
-    if about not in _builders:
-        _builders[about] = _compile_builder(rule, append_unknown)
-    return _builders[about]
+def _compile_once(rule):
+    """What matches and builds an address is compiled for every rule of every application. Each test has an application
+    of its own, and compiling those of all rules took longer than most tests."""
+    about = rule.rule, rule.subdomain, rule.merge_slashes, rule.map.host_matching, repr(rule.defaults)
+    if about not in _compiled:
+        _compile(rule)
+        _compiled[about] = [getattr(rule, name) for name in ("_parts", "_trace", "_converters", "arguments")]
+        _compiled[about] += [rule._build.__func__, rule._build_unknown.__func__]
+    rule._parts, rule._trace, rule._converters, rule.arguments, build, build_unknown = _compiled[about]
+    rule._build, rule._build_unknown = build.__get__(rule, None), build_unknown.__get__(rule, None)
 
 
-Rule._compile_builder = _compile_once
+Rule.compile = _compile_once
 
 # The same of statements: one engine finds in the cache what another has compiled, since their dialects are alike.
 DefaultDialect.__eq__ = lambda self, other: type(self) is type(other)
@@ -56,6 +60,22 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("sqlite")])
         items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
     items.sort(key=lambda item: ("browser" in item.keywords) * 2 + ("system" in item.nodeid))
+
+
+def pytest_collection_finish():
+    """What was imported stays: looking through it again and again for what nobody holds any more took a fifth of the
+    time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
+def pytest_runtest_logreport(report):
+    """A failure is told when it happens, too: a run that is cut off shows what went wrong in it."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        reason = (crash.message if crash else str(report.longrepr)).partition("\n")[0]
+        print(f"\nFAILED {report.nodeid} ({report.when}): {reason}", flush=True)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,6 +13,7 @@ from tests.accounts.test_views import picture, upload
 from tests.conftest import FIGURES
 from tests.contracts.test_security import addresses
 from tests.factories import say
+from tests.length import part
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PERMISSIONS = "accelerometer=(), camera=(), geolocation=(), gyroscope=(), microphone=(), payment=(), usb=()"
@@ -92,7 +93,8 @@ def test_every_address_has_exactly_its_security_headers(app, sign_in, ada, alice
     person = {"bob": bob, "ada": ada, "nobody": None}[who]
     seen, statuses = set(), Counter()
     rules = {(endpoint, path) for method in METHODS for endpoint, path in addresses(app, method)}
-    for accept in ("text/html", "application/json"):
+    way = (scheme == "https") + (who == "ada")  # in short each asks for one kind of answer, others for the other
+    for accept in part(("text/html", "application/json"), way % 2, of=2):
         window = sign_in(person) if person else app.test_client()
         for endpoint, path in sorted(rules):
             for method in ("GET", "HEAD", "OPTIONS"):

@@ -6,7 +6,7 @@ from itertools import cycle
 from random import SystemRandom
 
 FIRST, LAST = 16_000, 32_000  # below those that systems give to outgoing connections: none of these takes one meanwhile
-SHARE = 500  # of each process that tests run in beside others
+SHARE = 2000  # of each process that tests run in beside others: more than one takes in a run
 
 
 def _ports():

@@ -7,6 +7,7 @@ import pytest
 
 from tests import payloads
 from tests.conftest import FIGURES
+from tests.length import part
 from tests.system.raw import Raw
 
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
@@ -57,8 +58,8 @@ def test_no_path_leads_out_of_the_folders(server, raw):
         "its program": "def create_app",
     }
     cookie, tried, answers = server.cookie("bob"), 0, {}
-    for place in sorted(set(places(server.app))):
-        for path in payloads.outwards():
+    for number, place in enumerate(sorted(set(places(server.app)))):
+        for path in part(payloads.outwards(), number, of=4):
             status, _, body = raw.ask("GET", place.replace("\0", path), [("Cookie", cookie), AS_JSON])
             text = body.decode("utf-8", "replace")
             answers[status] = answers.get(status, 0) + 1

@@ -3,8 +3,8 @@ fresh page, in order and once, and nobody sees what is no longer theirs.
 
 Two processes serve one community; the test's own process is a third, whose commits the others find in the log. People
 compose, edit, delete, read, come and go; answers are lost, connections drop, sessions end elsewhere, logs are pruned
-and processes are killed. PARLEY_PROGRAMS says how many programs are tried (100: each costs half a second of processor),
-PARLEY_STEPS how long they are (50). `make faults ARGS="--only R20"` tries 2,000.
+and processes are killed. PARLEY_PROGRAMS says how many programs are tried (60, with PROOFS=long 2,000: each costs half
+a second of processor and more), PARLEY_STEPS how long they are (50). `make faults ARGS="--only R20"` tries 2,000.
 """
 
 import http.client
@@ -45,6 +45,7 @@ from chat.rooms.models import Membership, Room
 from chat.streams import log
 from chat.streams.models import Entry, Stream
 from tests.factories import person, room, say
+from tests.length import of
 from tests.system.page import Page
 from tests.system.server import Server, wait_until
 from tests.system.tab import Tab as PlainTab
@@ -53,7 +54,7 @@ from tests.system.wire import Gone
 OWNER, PEOPLE = "dee", ("ann", "ben", "cas")
 TABS = {"a1": "ann", "a2": "ann", "b1": "ben", "c1": "cas"}
 ROOMS = ("hidden", "open")
-PROGRAMS, STEPS = int(os.environ.get("PARLEY_PROGRAMS", 100)), int(os.environ.get("PARLEY_STEPS", 50))
+PROGRAMS, STEPS = int(os.environ.get("PARLEY_PROGRAMS", of(60, 2000))), int(os.environ.get("PARLEY_STEPS", 50))
 
 
 class RolledBack(Exception):

@@ -6,9 +6,10 @@ import sys
 
 from chat.accounts.actions import make_token
 from tests.factories import person
+from tests.length import of
 from tests.system.server import ROOT
 
-EXAMPLES = 25  # for each address and phase; some 900 requests in all
+EXAMPLES = of(5, 25)  # for each address and phase; when long some 900 requests in all
 
 
 def test_requests_that_are_made_up_from_the_document_find_nothing(own_server, tmp_path):

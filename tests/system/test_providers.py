@@ -34,24 +34,22 @@ def leave(server, browser, **form):
 
 
 def test_a_slow_provider_holds_up_those_who_wait_for_it_and_nobody_else(server_and_provider):
-    """First, while nothing is known about the provider yet: eight sign in, and it sends a byte every 20 ms."""
+    """First, while nothing is known about the provider yet: eight sign in, and it sends a byte every 20 ms. Were the
+    event loop to wait with them, somebody's answer would come when theirs do."""
     server, provider = server_and_provider
     provider.be(answers={"/.well-known/openid-configuration": {"drip": 20}})
-    before = server.metrics()
+    began, slowest = time.monotonic(), 0.0
     with ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(leave, server, requests.Session()) for _ in range(8)]
-        slowest = 0.0
         while not all(one.done() for one in waiting):
-            began = time.monotonic()
+            asked = time.monotonic()
             assert server.answers()
-            slowest = max(slowest, time.monotonic() - began)
+            slowest = max(slowest, time.monotonic() - asked)
         statuses = [one.result().status_code for one in waiting]
+    waited = time.monotonic() - began
 
     assert statuses == [503] * 8
-    assert slowest < 2
-    after = server.metrics()
-    turns, busy = (after[name] - before[name] for name in ("parley_loop_turns_total", "parley_loop_busy_alarms_total"))
-    assert busy <= max(1, turns / 100)
+    assert slowest < waited / 4
     assert provider.asked().count("/.well-known/openid-configuration") == 1
 
 

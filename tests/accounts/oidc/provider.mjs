@@ -116,4 +116,4 @@ createServer((request, response) => {
   if (pathname.startsWith("/interaction/")) return interact(request, response).catch((error) => { response.statusCode = 500; response.end(error.message) })
   if (BENT.includes(pathname)) bend(pathname, response)
   return answer(request, response)
-}).listen(Number(port), "127.0.0.1", () => process.stdout.write("ready\n"))
+}).listen(Number(port), "127.0.0.1")

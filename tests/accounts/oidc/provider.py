@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryFile
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import pytest
 import requests
 
 from tests.system.ports import free_port
+from tests.system.server import wait_until
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[3]
 SECRET = "a secret for tests"
@@ -28,11 +30,20 @@ class Provider:
         self.port = port or free_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
         command = ["node", "--no-warnings", str(HERE / "provider.mjs"), str(self.port), *redirect_uris]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        for line in self.process.stdout:
-            if line == "ready\n":
-                return
-        raise AssertionError(f"the provider ended with {self.process.wait(10)}")
+        self.said = TemporaryFile("w+")  # noqa: SIM115 - open as long as the process
+        self.process = subprocess.Popen(command, stdout=self.said, stderr=self.said)
+        wait_until(self._answers, seconds=60, what=self._words)
+
+    def _answers(self):
+        assert self.process.poll() is None, self._words()
+        try:
+            return self.asked() == []
+        except requests.RequestException:
+            return False
+
+    def _words(self):
+        self.said.seek(0)
+        return f"the provider at {self.port} (ended: {self.process.poll()}) said: {self.said.read()}"
 
     def be(self, person=GRACE, **how):
         requests.post(f"{self.issuer}/control", json={"person": person, **how}, timeout=5)
@@ -44,6 +55,7 @@ class Provider:
     def close(self):
         self.process.kill()
         self.process.wait(10)
+        self.said.close()
 
 
 def where_to(page):
