@@ -119,7 +119,7 @@ def create_app(settings=None, *, spawn=None):
     )
     app.extensions.update(live=live, presence=live.presence.shown, lag=LoopLag(async_mode.sleep))
     app.extensions.update(event_streams=EventStreams(live))
-    wiring.attach(live.pump)
+    wiring.attach()
     commands.register(app)
     app.wsgi_app = OnlyRoles(ReadableCookies(app.wsgi_app), settings.roles)
     return app

@@ -3,6 +3,8 @@
 *within*: in the same transaction, before it commits; may write rows, does no I/O. *after*: when it has committed.
 """
 
+from flask import current_app
+
 from chat.accounts import letters
 from chat.accounts.actions import email, reset
 from chat.accounts.events import (
@@ -34,7 +36,19 @@ from chat.streams import log
 from chat.transfer import exports
 
 
-def attach(pump):
+class PumpOfThisApp:
+    """That of the application in which something happens: where there are several, as in tests, each has its own."""
+
+    def capture(self, event, transaction):
+        current_app.extensions["live"].pump.capture(event, transaction)
+
+    def wake(self, event, transaction):
+        current_app.extensions["live"].pump.wake(event, transaction)
+
+
+def attach(pump=None):
+    """Attach everything; another `pump` is for tests."""
+    pump = pump or PumpOfThisApp()
     on(MessagePosted, within=[log.write, pump.capture], after=[pump.wake])
     on(MessageEdited, within=[log.write, pump.capture], after=[pump.wake])
     on(MessageDeleted, within=[log.write, pump.capture], after=[pump.wake])

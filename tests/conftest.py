@@ -6,6 +6,7 @@ ada runs the community, alice owns #general, bob is in it, carol is outside it, 
 import gc
 import os
 import shutil
+from itertools import compress
 
 import pytest
 from flask_migrate import upgrade
@@ -54,12 +55,18 @@ _statements = LRUCache(2000)
 
 
 def pytest_collection_modifyitems(config, items):
-    """Slow things last: a mistake in a unit test should show in seconds. What is about SQLite's file is no gap that
-    somebody should fill on PostgreSQL: it is left out rather than skipped."""
+    """Slow things last: a mistake in a unit test should show in seconds. On PostgreSQL those are left out that keep
+    nothing anywhere, and what is about SQLite's file, which is no gap that somebody should fill there."""
     if databases.ON_POSTGRESQL:
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("sqlite")])
-        items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
+        twice = [keeps_something(item) and not item.get_closest_marker("sqlite") for item in items]
+        config.hook.pytest_deselected(items=[item for item, again in zip(items, twice, strict=True) if not again])
+        items[:] = list(compress(items, twice))
     items.sort(key=lambda item: ("browser" in item.keywords) * 2 + ("system" in item.nodeid))
+
+
+def keeps_something(item):
+    """Whether the test has a folder of its own, as every database does."""
+    return "tmp_path_factory" in item.fixturenames
 
 
 def pytest_collection_finish():

@@ -503,11 +503,11 @@ class Pump:
         """Read and send until nothing is missing. One reader for each stream at a time. Waits."""
         try:
             while follow.behind and self.follows.get(follow.name) is follow:
-                promised = follow.known
+                promised = follow.promised
                 found = self._look(follow)
                 self._send_read(follow, found)
-                if found.head <= follow.cursor and follow.known == promised:
-                    follow.known = follow.cursor  # a hint that promised more than there is
+                if found.head <= follow.cursor and follow.promised == promised:  # more was promised than there is
+                    follow.known, follow.handed = follow.cursor, {}
                 self.sleep(0)
         except Exception as error:
             note_failure(logger, error, "Reading %s failed; the next poll tries again.", follow.name)

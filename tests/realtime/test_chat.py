@@ -339,7 +339,7 @@ def test_who_was_signed_out_elsewhere_posts_nothing_more_although_nobody_was_tol
 
     wiring.attach(SimpleNamespace(capture=lambda *_: None, wake=lambda *_: None))
     end_other_sessions(bob)
-    wiring.attach(app.extensions["live"].pump)
+    wiring.attach()
     answer = client.emit("message", {"room": general.id, "text": "three", "key": "3"})
 
     assert (answer["ok"], answer["code"]) == (False, "unauthorized")

@@ -9,6 +9,7 @@ from chat.core.clock import now
 from chat.core.db import db
 from chat.core.transaction import transaction
 from chat.messages.actions import delete_message, edit_message
+from chat.realtime.pump import Handed
 from chat.rooms.actions import add_member, create_room, remove_member
 from chat.streams import log
 from chat.streams.models import Entry
@@ -137,6 +138,28 @@ def test_a_hint_that_promises_too_much_or_too_little_does_no_harm(watcher, pump,
     assert texts(watcher) == ["here"]
 
 
+def test_a_frame_of_what_the_database_does_not_hold_is_dropped_and_stops_nothing(watcher, pump, alice, general):
+    """As when an older copy took its place between the commit and this."""
+    follow = pump.follows[general.stream]
+    follow.handed[follow.cursor + 3] = Handed(None, pump.access, None, None)
+
+    pump.poll()
+    say(alice, general, "here")
+
+    assert texts(watcher) == ["here"]
+
+
+def test_each_of_two_applications_in_a_process_tells_its_own(app, settings, watcher, alice, general):
+    """The one that was made last knows nothing of what happens in the first."""
+    from chat import create_app
+    from tests.conftest import at_once
+
+    create_app(settings, spawn=at_once)
+    say(alice, general, "here")
+
+    assert texts(watcher) == ["here"]
+
+
 def test_ones_own_change_waits_for_what_another_process_wrote_before(watcher, elsewhere, alice, general):
     elsewhere(say, alice, general, "1, far away")
     say(alice, general, "2, here")
@@ -226,7 +249,7 @@ def test_streams_without_listeners_are_let_go(watcher, pump, bob, general):
 
 def test_two_processes_show_the_same(app, settings, live, watcher, pump, alice, bob, general):
     """A second Parley on the same database, each with its listener."""
-    from chat import create_app, wiring
+    from chat import create_app
     from tests.assertions import LiveClient
     from tests.conftest import at_once
 
@@ -235,14 +258,13 @@ def test_two_processes_show_the_same(app, settings, live, watcher, pump, alice, 
         second = other.extensions["live"].pump
         second.epoch, second.access = pump.epoch, pump.access
         far = LiveClient(other, alice)
-        say(alice, general, "over there")  # the wiring is the second one's now
+        say(alice, general, "over there")
         say(alice, general, "**@bob**, look")
         message = say(bob, general, "Frist")
         edit_message(bob, message, "First")
         there = far.received("message")
         db.session.remove()
         db.engine.dispose()
-    wiring.attach(pump)
     db.session.rollback()
     pump.poll()
 

@@ -39,7 +39,7 @@ def pump(app):
 
 
 @pytest.fixture
-def elsewhere(pump):
+def elsewhere():
     """with elsewhere(): what is done inside, another process does."""
 
     @contextmanager
@@ -48,7 +48,7 @@ def elsewhere(pump):
         try:
             yield
         finally:
-            wiring.attach(pump)
+            wiring.attach()
 
     return elsewhere
 
