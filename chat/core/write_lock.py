@@ -57,9 +57,11 @@ class WriteLock:
             raise
 
     def __exit__(self, *_):
-        if self.has_turn:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
-        self._lock.release()
+        try:
+            if self.has_turn:
+                fcntl.flock(self._turn, fcntl.LOCK_UN)
+        finally:
+            self._lock.release()
 
     def _take(self):
         """Returns whether the turn is ours."""
