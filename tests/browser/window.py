@@ -20,8 +20,9 @@ expect.set_options(timeout=30_000)  # a bound for hangs, also on a busy machine
 
 # What a socket that has caught up has received: both namespaces let it in, and its first question was answered.
 WELCOMED = ("40/chat,", "40/presence,", "43/chat,")
-# A request that the page itself gave up, because one went on to another page, is no failure.
+# What the page itself gave up, because one went on to another page, is no failure.
 GIVEN_UP = "net::ERR_ABORTED"
+SOCKET_GIVEN_UP = "WebSocket is closed before the connection is established"
 WITHOUT_NETWORK = "ERR_(INTERNET_DISCONNECTED|CONNECTION_|NETWORK_CHANGED|EMPTY_RESPONSE)|WebSocket connection to"
 
 
@@ -86,7 +87,7 @@ class Window:
         page.on("requestfailed", self._failed)
 
     def _console(self, line):
-        if line.type in ("error", "warning"):
+        if line.type in ("error", "warning") and SOCKET_GIVEN_UP not in line.text:
             self.heard.append(f"{line.type}: {line.text}")
 
     def _failed(self, request):
