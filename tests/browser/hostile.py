@@ -1,7 +1,7 @@
 """Texts that would run as script, or fetch something from elsewhere, where a page took them for more than text.
 
 Made by rule, in a fixed order: elements, attributes, spellings, constructs of Markdown, schemes of addresses, and what
-breaks out of each place on a page where text stands. `corpus(800)` is an even choice among all of them.
+breaks out of each place on a page where text stands. `corpus(400)` is an even choice among all of them.
 """
 
 from itertools import chain, product

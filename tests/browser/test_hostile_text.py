@@ -33,7 +33,7 @@ from tests.conftest import FIGURES
 from tests.factories import person
 from tests.length import of
 
-TEXTS = corpus(of(800, None))
+TEXTS = corpus(of(400, None))
 OBJECTS = 4  # people and rooms that carry all texts between them
 PAGE = 50
 
@@ -136,7 +136,7 @@ def pieces(count):
 def test_there_are_nine_thousand_texts_and_no_two_are_the_same():
     every = everything()
     assert len(set(every)) == len(every) >= 9000
-    assert len(set(TEXTS)) == len(TEXTS) == of(800, len(every))
+    assert len(set(TEXTS)) == len(TEXTS) == of(400, len(every))
     assert set(TEXTS) <= set(every)
 
 
