@@ -189,7 +189,7 @@ class Pump:
         """Another process says that `stream` has reached this number. Does not wait."""
         if stream == log.ACCESS:
             if self.epoch is not None and head > self.access:
-                self.spawn(self._look_at_access)
+                self.spawn(self.look_at_access)
             return
         follow = self.follows.get(stream)
         if follow is not None and follow.cursor is not None and head > follow.cursor:
@@ -238,11 +238,11 @@ class Pump:
         if access < known or any(head < cursors[name] for name, head in heads.items()):
             self.start_afresh(epoch, access)
         elif epoch != self.epoch or access > self.access:
-            self._look_at_access()
+            self.look_at_access()
         return heads
 
-    def _look_at_access(self):
-        """Handle what has been revoked since. Waits."""
+    def look_at_access(self):
+        """Handle what has been revoked up to now. Waits."""
         access = self.access
         with self.app.app_context(), snapshot():
             epoch, _, access_head = self._moment(run_in_session)
@@ -454,7 +454,7 @@ class Pump:
             spans = [(f.name, f.cursor, f.promised) for f in follows if f.promised - f.cursor <= GLANCED]
             moment, found = self._ask(spans)
             if moment.epoch != self.epoch or moment.access > self.access:
-                self._look_at_access()
+                self.look_at_access()
         except Exception as error:
             note_failure(logger, error, "Reading %s streams failed; the next poll tries again.", len(follows))
             for follow in follows:

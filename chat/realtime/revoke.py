@@ -61,8 +61,11 @@ class Revoke:
             some = connections[start : start + AT_ONCE]
             with self.app.app_context():
                 live = live_session_ids({connection.session_id for connection in some})
-            for connection in some:
-                if connection.session_id not in live and connection.alive:
+            gone = [connection for connection in some if connection.session_id not in live]
+            if gone:
+                self.pump.look_at_access()  # some may have been ended by somebody a moment ago, and hear that instead
+            for connection in gone:
+                if connection.alive:
                     self.end(connection, "expired")
 
     def end(self, connection, reason):

@@ -204,6 +204,9 @@ class Line:
     def __init__(self, wire):
         self.wire, self.seen, self.ended = wire, [], None
 
+    def __str__(self):
+        return f"{'ended' if self.ended else 'open'}, heard last {[one for _, *one in self.seen[-3:]]}"
+
     def first(self, event, **fields):
         """When that was heard; None when it was not."""
         return next((at for at, name, p in self.seen if name == event and fields.items() <= p.items()), None)
@@ -277,7 +280,7 @@ def tried(world, size, revoke, *, is_over, trial=Trial, afterwards=lambda trials
                     world.act(partial(afterwards, some))
                     trials += some
                 took = [is_over(line) - one.at for one in trials for line in one.lines if is_over(line)]
-                missing = [one.username for one in trials for line in one.lines if not is_over(line)]
+                missing = [f"{one.username}: {line}" for one in trials for line in one.lines if not is_over(line)]
                 name = f"{where}, queue {queue}"
                 outcome.never(f"newer frames ({name})", [n for one in trials for n in one.newer()])
                 outcome.never(f"never over ({name})", missing)
