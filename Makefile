@@ -53,6 +53,7 @@ test-js: ## the JavaScript tests alone
 
 proofs: $(VENV)/.installed-dev ## the tests that try many cases, with every case there is, for hours; ARGS choose some
 	@tests/install_services.sh
+	@$(MAKE) --no-print-directory node_modules/.installed
 	@PROOFS=long $(BIN)/pytest --timeout 0 $(or $(ARGS),$(shell grep -rl --include='test_*.py' tests.length tests))
 
 bench: $(VENV)/.installed-bench ## measure beside Node and others, 15 minutes; ARGS="--quick --only fanout" a part
